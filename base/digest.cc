@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/digest.h"
+
+#include <openssl/evp.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <vector>
+
+namespace orrery {
+
+struct Sha256::State {
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  ~State() { EVP_MD_CTX_free(context); }
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) { EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr); }
+Sha256::~Sha256() = default;
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+
+void Sha256::Update(std::string_view bytes) { EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+
+void Sha256::UpdateSized(std::string_view bytes) {
+  std::array<char, 8> length;
+  for (int i = 0; i < 8; ++i) length[i] = static_cast<char>(static_cast<uint64_t>(bytes.size()) >> (8 * i));
+  Update({length.data(), length.size()});
+  Update(bytes);
+}
+
+Sha256::Bytes Sha256::Finish() {
+  Bytes bytes;
+  unsigned int size = bytes.size();
+  EVP_DigestFinal_ex(state_->context, bytes.data(), &size);
+  return bytes;
+}
+
+std::string Hex(const Sha256::Bytes& bytes) {
+  std::string text;
+  for (uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+std::string Sha256Hex(std::string_view bytes) {
+  Sha256 hash;
+  hash.Update(bytes);
+  return Hex(hash.Finish());
+}
+
+StatusOr<std::string> Sha256HexOfFile(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return NotFound("{}: cannot be opened ({})", path.string(), std::strerror(errno));
+  Sha256 hash;
+  std::vector<char> buffer(1 << 20);
+  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount() > 0) {
+    hash.Update({buffer.data(), static_cast<size_t>(file.gcount())});
+  }
+  if (file.bad()) return Failed("{}: reading failed ({})", path.string(), std::strerror(errno));
+  return Hex(hash.Finish());
+}
+
+}  // namespace orrery

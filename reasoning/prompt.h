@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What a policy reads before it writes: a list of pieces, of which only ours may hold special tokens; a user's question never does.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "reasoning/problem.h"
+
+namespace orrery::reasoning {
+
+struct PromptPiece {
+  std::string text;
+  bool special = false;  // special tokens in it are parsed
+};
+
+enum class PromptForm : uint8_t {
+  kChatMl,     // instruction, two worked examples, the question, as ChatML turns; then "<code>\n": for chat models
+  kFineTuned,  // METHODS A1: `<|user|>:\n{question}\n<|assistant|>: Let's think step by step and solve the problem with code.` then "<code>\n"
+};
+
+// Ends where the first step begins; a partial solution follows directly.
+std::vector<PromptPiece> Prompt(PromptForm form, const Problem& problem);
+
+}  // namespace orrery::reasoning

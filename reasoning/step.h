@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The grammar of a step (rStar-Math's text protocol, METHODS A1): what a policy wrote up to a stop string becomes a Step or a reason why not.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace orrery::reasoning {
+
+inline constexpr std::string_view kCode = "<code>";
+inline constexpr std::string_view kEndOfStep = "<end_of_step>";
+inline constexpr std::string_view kEndOfCode = "<end_of_code>";
+inline constexpr std::string_view kOutput = "<output>";
+inline constexpr std::string_view kEndOfOutput = "<end_of_output>";
+inline constexpr std::string_view kAnswer = "<answer>";
+inline constexpr std::string_view kEndOfAnswer = "<end_of_answer>";
+
+// What ends a sample.
+std::vector<std::string> StopStrings();
+
+enum class StepKind : uint8_t {
+  kCodeStep,   // ended by <end_of_step>: more code follows
+  kFinalCode,  // ended by <end_of_code>: the program is complete, its output is inserted, an answer follows
+  kAnswer,     // ended by <end_of_answer>: terminal
+};
+
+struct Step {
+  StepKind kind = StepKind::kCodeStep;
+  std::string text;    // as it enters the trajectory: normalised text with its marker and the newline after it
+  std::string code;    // the Python of a code step, empty for an answer
+  std::string answer;  // of an answer: the content of the last \boxed{}
+};
+
+// Where the partial solution stands, which decides what may come next.
+enum class Position : uint8_t { kInCode, kAfterOutput };
+
+// `text` is what was sampled, `stop` the stop string that ended it ("" if none did).
+// The error says in words why the candidate is no step: no marker, empty, a Markdown fence, prose that is no Python comment, an
+// answer without \boxed, a new question begun …
+StatusOr<Step> ParseStep(std::string_view text, std::string_view stop, Position position);
+
+// What the engine inserts after a final code step: "<output>…<end_of_output>\n<answer>". `output` is all that the path printed, cut at `limit` bytes.
+std::string OutputBlock(std::string_view output, size_t limit);
+
+}  // namespace orrery::reasoning
