@@ -28,6 +28,13 @@ enum class GgufType : uint32_t {
 
 std::string_view Name(GgufType type);
 
+// Elements in one block of the type, and the bytes that a block takes.
+struct GgufBlock {
+  uint32_t elements;
+  uint32_t bytes;
+};
+GgufBlock Block(GgufType type);
+
 struct GgufTensor {
   std::string name;
   GgufType type;
@@ -55,13 +62,22 @@ class GgufFile {
   StatusOr<std::string_view> String(std::string_view key) const;
   StatusOr<uint64_t> Unsigned(std::string_view key) const;
   StatusOr<double> Float(std::string_view key) const;
+  StatusOr<bool> Boolean(std::string_view key) const;
+  StatusOr<std::span<const std::string_view>> Strings(std::string_view key) const;
+  StatusOr<std::span<const int64_t>> Integers(std::string_view key) const;
 
  private:
   GgufFile() = default;
+  template <class T>
+  StatusOr<T> Get(std::string_view key, std::string_view expected) const;
+
   std::filesystem::path path_;
   std::span<const uint8_t> bytes_;
   std::map<std::string, GgufValue, std::less<>> metadata_;
   std::vector<GgufTensor> tensors_;
+  std::map<std::string_view, size_t> index_;  // a tensor's name to its place in tensors_
+
+  friend class GgufParser;
 };
 
 // Writes the `count` elements from `first` on (a multiple of the type's block) as float32; the definition is ggml's published block layouts.

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The settings of the search, as plain values, and the presets that published systems used (METHODS A2).
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace orrery::search {
+
+// What a child that no rollout has visited scores.
+enum class Unvisited : uint8_t {
+  kInfinite,  // paper-*: every child is tried once, lowest index first
+  kZero,      // released-*
+};
+
+// Where the −1 of an error or depth-limit end goes.
+enum class DeadEndBackup : uint8_t {
+  kPath,    // every node of the path, as any other value
+  kItself,  // the end alone (released code)
+};
+
+struct Rules {
+  int rollouts = 8;            // a tree's budget
+  int candidates = 5;          // sampled at an expansion
+  double temperature = 0.7;
+  double top_p = 1;
+  int top_k = 0;
+  int max_depth = 16;          // steps from the root to an answer
+  int max_step_tokens = 2048;
+  int max_total_tokens = 4096; // of a partial solution
+  int wave = 1;                // rollouts that descend before their values are backed up
+  double exploration = 2;      // c of UCT
+  Unvisited unvisited = Unvisited::kInfinite;
+  DeadEndBackup dead_end = DeadEndBackup::kPath;
+  int tolerated_errors = 0;    // failing steps in a row that still count as valid
+  int extra_rollouts_when_unsolved = 0;  // added to the budget once, when no answer was right (paper-r2: 16)
+};
+
+// paper-r1, paper-r2, released-sample. InvalidInput lists the names.
+StatusOr<Rules> Preset(std::string_view name);
+std::vector<std::string> PresetNames();
+
+}  // namespace orrery::search

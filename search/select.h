@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Which child a rollout descends to: UCT over a node's children (rStar-Math 3.2; Kocsis & Szepesvári 2006).
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "search/rules.h"
+
+namespace orrery::search {
+
+// One valid or invalid candidate of an expansion, as its parent sees it.
+struct Child {
+  bool valid = false;           // an invalid candidate is never chosen
+  bool exhausted = false;       // an answer already reached, a dead end, or a subtree without a new path: never chosen again
+  uint32_t visits = 0;          // N, backed up
+  uint32_t virtual_visits = 0;  // rollouts of this wave on their way through it; count as visits without a value
+  double value_sum = 0;         // W
+};
+
+// Q + c·sqrt(ln N(parent) / N(child)), N with virtual visits on both sides; Rules::unvisited where N(child) is 0.
+double UctScore(const Child& child, uint32_t parent_visits, const Rules& rules);
+
+// The index of the best child, the lowest of equals; none if every child is invalid or exhausted.
+// `parent_visits` counts the parent's backed-up and virtual visits, this rollout's own included.
+std::optional<size_t> SelectChild(std::span<const Child> children, uint32_t parent_visits, const Rules& rules);
+
+}  // namespace orrery::search
