@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The command line that every campaign-like runner shares: --config, --set, the short forms of common keys, --quiet, --log-level.
+//
+//   CLI::App app("…");
+//   schema::Flags flags;
+//   flags.AddTo(app, "configs/quickstart.json");
+//   … parse …
+//   ORRERY_ASSIGN_OR_RETURN(auto config, flags.Load());
+
+#include <CLI/App.hpp>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "schema/config.h"
+
+namespace orrery::schema {
+
+struct Flags {
+  bool quiet = false;              // no progress on standard error; errors stay
+  std::string log_level = "info";  // trace, debug, info, warn, error, off
+
+  // Adds the flags, and the keys below them in --help. `preset` is the file that serves where no --config is given, named from the root
+  // of the source tree. The object must outlive the parsing.
+  void AddTo(CLI::App& app, std::string preset);
+
+  // The configuration that the flags ask for. A relative --config is the caller's; where the caller has no such file, the program's own
+  // (configs/gsm8k.json) serves.
+  StatusOr<ResolvedConfig> Load() const;
+
+ private:
+  std::string preset_;
+  std::vector<std::string> files_;
+  std::vector<std::string> set_;
+  std::vector<KeyValue> short_forms_;
+};
+
+}  // namespace orrery::schema
