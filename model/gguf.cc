@@ -71,12 +71,21 @@ StatusOr<std::unique_ptr<GgufFile>> GgufFile::Open(const std::filesystem::path& 
   std::unique_ptr<GgufFile> file(new GgufFile);
   file->path_ = path;
   ORRERY_ASSIGN_OR_RETURN(file->bytes_, Map(path));
+  file->mapped_ = !file->bytes_.empty();
+  if (auto status = GgufParser(*file).Parse(); !status.ok()) return status;
+  return file;
+}
+
+StatusOr<std::unique_ptr<GgufFile>> GgufFile::FromBytes(std::span<const uint8_t> bytes, const std::filesystem::path& name) {
+  std::unique_ptr<GgufFile> file(new GgufFile);
+  file->path_ = name;
+  file->bytes_ = bytes;
   if (auto status = GgufParser(*file).Parse(); !status.ok()) return status;
   return file;
 }
 
 GgufFile::~GgufFile() {
-  if (!bytes_.empty()) munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size());
+  if (mapped_) munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size());
 }
 
 const GgufTensor* GgufFile::Find(std::string_view name) const {

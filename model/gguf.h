@@ -49,6 +49,8 @@ using GgufValue = std::variant<int64_t, uint64_t, double, bool, std::string_view
 class GgufFile {
  public:
   static StatusOr<std::unique_ptr<GgufFile>> Open(const std::filesystem::path& path);
+  // The same over bytes in memory, which must outlive the object; `name` stands for the path in errors.
+  static StatusOr<std::unique_ptr<GgufFile>> FromBytes(std::span<const uint8_t> bytes, const std::filesystem::path& name);
   ~GgufFile();
 
   const std::filesystem::path& path() const { return path_; }
@@ -73,6 +75,7 @@ class GgufFile {
 
   std::filesystem::path path_;
   std::span<const uint8_t> bytes_;
+  bool mapped_ = false;  // bytes_ are ours to unmap
   std::map<std::string, GgufValue, std::less<>> metadata_;
   std::vector<GgufTensor> tensors_;
   std::map<std::string_view, size_t> index_;  // a tensor's name to its place in tensors_
