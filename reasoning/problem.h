@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -36,6 +38,14 @@ struct ProblemFileOptions {
 };
 
 // InvalidInput or NotFound name file and line. A file without a single good problem is an error.
+// An id that came before gets "#2", "#3", … and a complaint; ids do not depend on offset and limit. Lines after the limit are not read.
 StatusOr<ProblemSet> LoadProblems(const std::filesystem::path& path, const ProblemFileOptions& options);
+
+// One line of such a file. The id is the line's own or empty; the error says what was expected, without file and line.
+StatusOr<Problem> ParseProblem(std::string_view line);
+
+// The answer that a worked solution names: its last \boxed, else what follows its last line-opening "####", else its last "The answer is:".
+// Empty where it has none of them.
+std::optional<std::string> FinalAnswer(std::string_view text);
 
 }  // namespace orrery::reasoning

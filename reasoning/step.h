@@ -4,6 +4,7 @@
 // The grammar of a step (rStar-Math's text protocol, METHODS A1): what a policy wrote up to a stop string becomes a Step or a reason why not.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,8 @@ inline constexpr std::string_view kEndOfOutput = "<end_of_output>";
 inline constexpr std::string_view kAnswer = "<answer>";
 inline constexpr std::string_view kEndOfAnswer = "<end_of_answer>";
 
-// What ends a sample.
+// What ends a sample: the three markers that end a step, and what no step may hold (a Markdown fence, an output block of the
+// model's own), so that a lost sample costs no further tokens.
 std::vector<std::string> StopStrings();
 
 enum class StepKind : uint8_t {
@@ -29,11 +31,14 @@ enum class StepKind : uint8_t {
   kAnswer,     // ended by <end_of_answer>: terminal
 };
 
+std::string_view Name(StepKind kind);
+
 struct Step {
   StepKind kind = StepKind::kCodeStep;
-  std::string text;    // as it enters the trajectory: normalised text with its marker and the newline after it
-  std::string code;    // the Python of a code step, empty for an answer
-  std::string answer;  // of an answer: the content of the last \boxed{}
+  std::string text;           // as it enters the trajectory: normalised text with its marker and the newline after it
+  std::string code;           // the Python of a code step, empty for an answer
+  std::string answer;         // of an answer: the content of the last \boxed{}
+  bool comment_only = false;  // of a code step: nothing in it executes; allowed, but it says nothing that was checked
 };
 
 // Where the partial solution stands, which decides what may come next.
@@ -41,10 +46,24 @@ enum class Position : uint8_t { kInCode, kAfterOutput };
 
 // `text` is what was sampled, `stop` the stop string that ended it ("" if none did).
 // The error says in words why the candidate is no step: no marker, empty, a Markdown fence, prose that is no Python comment, an
-// answer without \boxed, a new question begun …
+// answer without \boxed, a new question begun … Whether the text is Python is the sandbox's to say; here only what surely is not is refused.
+// Tolerated: a leading <code> (in code) or <answer> (after the output), blank lines at either end, trailing blanks, CRLF.
 StatusOr<Step> ParseStep(std::string_view text, std::string_view stop, Position position);
 
-// What the engine inserts after a final code step: "<output>…<end_of_output>\n<answer>". `output` is all that the path printed, cut at `limit` bytes.
+// Whether `step` says word for word what one of `parents` said: a small model may go on so for ever.
+bool RepeatsStep(std::span<const Step> parents, const Step& step);
+
+// The error says why a path that printed `output` may not go on to an answer: the answer would rest on nothing the program computed.
+Status CheckOutput(std::string_view output);
+
+// What the engine inserts after a final code step: "<output>…<end_of_output>\n<answer>". `output` is all that the path printed, without
+// trailing blanks, cut at `limit` bytes (never inside a character; "…" says so). A marker inside it is defused: its "<" becomes "&lt;".
 std::string OutputBlock(std::string_view output, size_t limit);
+
+// The steps as text, with OutputBlock(output, limit) after the final code: what follows the "<code>\n" that ends a prompt.
+std::string PartialSolution(std::span<const Step> steps, std::string_view output, size_t limit);
+
+// "<code>\n" and the partial solution: a trajectory as it is written to disk and trained on.
+std::string FullTrajectory(std::span<const Step> steps, std::string_view output, size_t limit);
 
 }  // namespace orrery::reasoning

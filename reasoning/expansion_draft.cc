@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reasoning/expansion_draft.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace orrery::reasoning {
+namespace {
+
+schema::StepKind RecordKind(StepKind kind) {
+  switch (kind) {
+    case StepKind::kCodeStep: return schema::StepKind::CodeStep;
+    case StepKind::kFinalCode: return schema::StepKind::FinalCode;
+    case StepKind::kAnswer: return schema::StepKind::Answer;
+  }
+  return schema::StepKind::CodeStep;
+}
+
+bool IsBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+
+}  // namespace
+
+ExpansionDraft::ExpansionDraft(DraftSetting setting)
+    : setting_(std::move(setting)), samples_(setting_.samples), texts_(setting_.samples), missing_(setting_.samples) {}
+
+std::optional<ExpansionDraft::Task> ExpansionDraft::AddSample(int index, Sample sample) {
+  auto parsed = ParseStep(sample.text, sample.stop, setting_.position);
+  // Samples that are no step are told apart from steps by a prefix that no step begins with.
+  std::string key = parsed.ok() ? parsed->text : std::string("\x01") + sample.text + "\x01" + sample.stop;
+  texts_[index] = key;
+  samples_[index] = std::move(sample);
+  --missing_;
+
+  const auto [position, fresh] = entries_.try_emplace(key);
+  if (!fresh) return std::nullopt;
+  Entry& entry = position->second;
+  if (!parsed.ok()) {
+    entry.rejection = Message(parsed.status());
+    return std::nullopt;
+  }
+  entry.step = *std::move(parsed);
+  if (entry.step->text == setting_.last_step) {
+    entry.rejection = "repeats the step before it";
+    return std::nullopt;
+  }
+  entry.waiting = true;
+  ++waiting_;
+  if (entry.step->kind == StepKind::kAnswer) return Task{Task::Kind::kGrade, key, entry.step->answer};
+  return Task{Task::Kind::kRun, key, entry.step->code};
+}
+
+void ExpansionDraft::AddRun(const std::string& text, schema::Verdict verdict, std::string output, std::string error) {
+  Entry& entry = entries_.at(text);
+  entry.verdict = verdict;
+  entry.output = std::move(output);
+  entry.error = std::move(error);
+  entry.waiting = false;
+  --waiting_;
+}
+
+void ExpansionDraft::AddGrade(const std::string& text, schema::Grade grade) {
+  Entry& entry = entries_.at(text);
+  entry.grade = grade;
+  entry.waiting = false;
+  --waiting_;
+}
+
+bool ExpansionDraft::Complete() const { return missing_ == 0 && waiting_ == 0; }
+
+ExpansionDraft::Judgement ExpansionDraft::Judge(const Entry& entry) const {
+  if (!entry.rejection.empty()) return {.valid = false, .rejection = entry.rejection};
+  if (entry.step->kind == StepKind::kAnswer) return {.valid = true};
+  if (entry.verdict == schema::Verdict::Ok) {
+    const bool silent = entry.step->kind == StepKind::kFinalCode && IsBlank(setting_.printed) && IsBlank(entry.output);
+    if (silent) return {.valid = false, .rejection = "the program printed nothing"};
+    return {.valid = true};
+  }
+  // A program that fails at its end has no output to answer from, so only inner steps are tolerated.
+  const bool tolerable = entry.verdict == schema::Verdict::RuntimeError && entry.step->kind == StepKind::kCodeStep &&
+                         setting_.tolerated_here < setting_.tolerated_limit;
+  if (tolerable) return {.valid = true, .tolerated = setting_.tolerated_here + 1};
+  return {.valid = false, .rejection = std::string("the program ended with ") + schema::EnumNameVerdict(entry.verdict)};
+}
+
+flatbuffers::Offset<schema::Candidate> ExpansionDraft::Build(flatbuffers::FlatBufferBuilder& builder, const std::string& text, int first) const {
+  const Entry& entry = entries_.at(text);
+  const Judgement judgement = Judge(entry);
+  uint16_t merged = 0;
+  uint32_t tokens = 0;
+  for (size_t i = 0; i < texts_.size(); ++i) {
+    if (texts_[i] != text) continue;
+    ++merged;
+    tokens += samples_[i]->tokens;
+  }
+  const auto shown = builder.CreateString(entry.step ? entry.step->text : samples_[first]->text);
+  const auto code = builder.CreateString(entry.step ? entry.step->code : "");
+  const auto rejection = builder.CreateString(judgement.rejection);
+  const auto output = builder.CreateString(entry.output);
+  const auto error = builder.CreateString(entry.error);
+  const auto answer = builder.CreateString(entry.step ? entry.step->answer : "");
+  schema::CandidateBuilder candidate(builder);
+  candidate.add_text(shown);
+  candidate.add_kind(entry.step ? RecordKind(entry.step->kind) : schema::StepKind::CodeStep);
+  candidate.add_code(code);
+  candidate.add_valid(judgement.valid);
+  candidate.add_rejection(rejection);
+  candidate.add_merged(merged);
+  candidate.add_tokens(tokens);
+  candidate.add_log_probability(samples_[first]->log_probability);
+  candidate.add_verdict(entry.verdict);
+  candidate.add_output(output);
+  candidate.add_error(error);
+  candidate.add_answer(answer);
+  candidate.add_grade(entry.grade);
+  candidate.add_tolerated_errors(static_cast<uint8_t>(judgement.tolerated));
+  return candidate.Finish();
+}
+
+schema::Chunk<schema::Expansion> ExpansionDraft::Finish() const {
+  flatbuffers::FlatBufferBuilder builder;
+  std::vector<flatbuffers::Offset<schema::Candidate>> candidates;
+  uint32_t tokens = 0;
+  for (size_t i = 0; i < texts_.size(); ++i) {
+    tokens += samples_[i]->tokens;
+    const bool first = std::find(texts_.begin(), texts_.begin() + static_cast<ptrdiff_t>(i), texts_[i]) == texts_.begin() + static_cast<ptrdiff_t>(i);
+    if (first) candidates.push_back(Build(builder, texts_[i], static_cast<int>(i)));
+  }
+  uint32_t steps = 0;
+  for (const auto& [text, entry] : entries_) steps += entry.verdict == schema::Verdict::NotRun ? 0 : 1;
+  const auto problem = builder.CreateString(setting_.problem);
+  const auto path = builder.CreateVector(setting_.path);
+  const auto rows = builder.CreateVector(candidates);
+  schema::ExpansionBuilder expansion(builder);
+  expansion.add_problem(problem);
+  expansion.add_path(path);
+  expansion.add_candidates(rows);
+  expansion.add_tokens_generated(tokens);
+  expansion.add_steps_executed(steps);
+  builder.Finish(expansion.Finish());
+  return schema::Chunk<schema::Expansion>(std::move(builder));
+}
+
+}  // namespace orrery::reasoning
