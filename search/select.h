@@ -21,6 +21,8 @@ struct Child {
 };
 
 // Q + c·sqrt(ln N(parent) / N(child)), N with virtual visits on both sides; Rules::unvisited where N(child) is 0.
+// Q is the mean of the values backed up: a rollout on its way takes from the second term alone (0 where no value is there yet). Counted
+// into Q it would pull losing children up towards 0 (compare Liu et al. 2020, "Watch the Unobserved").
 double UctScore(const Child& child, uint32_t parent_visits, const Rules& rules);
 
 // The index of the best child, the lowest of equals; none if every child is invalid or exhausted.

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "search/rules.h"
@@ -19,7 +20,8 @@ struct Node {
   int candidate = 0;       // index in the parent's expansion
   End end = End::kNone;
   bool right = false;      // of an answer: equals the reference
-  bool tolerated = false;  // a failing step that was let through: has no value of its own and is in no pair
+  bool tolerated = false;  // a failing step that was let through: values pass through it as UCT needs them, but it has none of its own:
+                           // left out of a trajectory's mean and minimum Q, and of every pair (as prefix it may serve)
   uint32_t visits = 0;
   double value_sum = 0;
   std::string_view text;   // the step; owned by the tree's record. Empty for the root
@@ -74,7 +76,9 @@ struct PairRules {
   int min_edit_distance = 20;    // released filter: characters
 };
 
-// From a tree with both right and wrong trajectories, else empty. Always Q_chosen > Q_rejected. Node order.
+// From a tree with both right and wrong trajectories, else empty. Always Q_chosen > Q_rejected. Ordered by the prefix's node, then from the
+// clearest side inward; whole trajectories last. Of siblings, the chosen leads to a right answer and the rejected to a wrong one (a dead end is
+// no answer); a sibling that leads to both may be either. Answers are compared as whole trajectories, their Q being the mean Q.
 std::vector<PreferencePair> PreferencePairs(const Tree& tree, const PairRules& rules);
 
 // Replays `rollouts` on `nodes`: visits and value sums as the back-up leaves them (A2). The definition that the actors are tested against.
