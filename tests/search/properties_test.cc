@@ -225,7 +225,8 @@ TEST(Properties, OrderOfRolloutsLeavesNoTrace) {
   std::mt19937 random(7);
   for (const Rules& rules : Variants()) {
     for (uint64_t seed = 0; seed < kSeeds; ++seed) {
-      Tree tree = Search(seed, rules).Result();
+      const Search search(seed, rules);  // owns the steps' texts
+      Tree tree = search.Result();
       Annotate(&tree, rules);
       Tree shuffled = tree;
       std::shuffle(shuffled.rollouts.begin(), shuffled.rollouts.end(), random);
@@ -243,7 +244,8 @@ TEST(Properties, ChosenIsAlwaysAboveRejected) {
   size_t pairs = 0, wholes = 0;
   for (const Rules& rules : Variants()) {
     for (uint64_t seed = 0; seed < kSeeds; ++seed) {
-      Tree tree = Search(seed, rules).Result();
+      const Search search(seed, rules);  // owns the steps' texts
+      Tree tree = search.Result();
       Annotate(&tree, rules);
       for (const PreferencePair& pair : PreferencePairs(tree, lenient)) {
         ASSERT_GT(pair.q_chosen, pair.q_rejected);
