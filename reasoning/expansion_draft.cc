@@ -69,16 +69,20 @@ bool ExpansionDraft::Complete() const { return missing_ == 0 && waiting_ == 0; }
 
 ExpansionDraft::Judgement ExpansionDraft::Judge(const Entry& entry) const {
   if (!entry.rejection.empty()) return {.valid = false, .rejection = entry.rejection};
-  if (entry.step->kind == StepKind::kAnswer) return {.valid = true};
+  if (entry.step->kind == StepKind::kAnswer) {
+    // What could not be compared is neither right nor wrong, so it is no end that a value could be taken from.
+    const bool compared = entry.grade == schema::Grade::Equal || entry.grade == schema::Grade::Different;
+    return {.valid = compared, .rejection = compared ? "" : std::string("the answer could not be graded: ") + schema::EnumNameGrade(entry.grade)};
+  }
   if (entry.verdict == schema::Verdict::Ok) {
     const bool silent = entry.step->kind == StepKind::kFinalCode && IsBlank(setting_.printed) && IsBlank(entry.output);
     if (silent) return {.valid = false, .rejection = "the program printed nothing"};
-    return {.valid = true};
+    return {.valid = true, .rejection = {}};
   }
   // A program that fails at its end has no output to answer from, so only inner steps are tolerated.
   const bool tolerable = entry.verdict == schema::Verdict::RuntimeError && entry.step->kind == StepKind::kCodeStep &&
                          setting_.tolerated_here < setting_.tolerated_limit;
-  if (tolerable) return {.valid = true, .tolerated = setting_.tolerated_here + 1};
+  if (tolerable) return {.valid = true, .rejection = {}, .tolerated = setting_.tolerated_here + 1};
   return {.valid = false, .rejection = std::string("the program ended with ") + schema::EnumNameVerdict(entry.verdict)};
 }
 
