@@ -14,7 +14,7 @@ def flatbuffer_cc_library(name, src, includes = [], deps = []):
         name = name + "_header",
         srcs = [src] + includes,
         outs = [header],
-        cmd = "flatc --cpp --cpp-std c++17 --scoped-enums -I schema -o $(@D) $(location %s)" % src,
+        cmd = "flatc --cpp --cpp-std c++17 --scoped-enums --include-prefix schema -I schema -o $(@D) $(location %s)" % src,
     )
     native.cc_library(
         name = name,

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The batcher owns one model on one device: requests of all trees gather in the engine, and each tick runs one batch of them.
+//
+// It lives on a thread of its own (spawn it detached), since a batch takes as long as it takes. Between two batches it hears what has come in.
+
+#include <memory>
+#include <unordered_map>
+
+#include "actors/interfaces.h"
+#include "actors/meters.h"
+#include "actors/promise.h"
+#include "model/engine.h"
+
+namespace orrery::actors {
+
+struct batcher_state {
+  static inline constexpr const char* name = "batcher";
+
+  batcher_actor::pointer self = nullptr;
+  std::shared_ptr<model::Engine> engine;
+  telemetry_actor telemetry;
+  Meters* meters = nullptr;
+  std::unordered_map<uint64_t, Promise<GeneratedChunk>> promises;  // by the request's number
+  uint64_t next = 0;
+  bool ticking = false;
+  uint64_t reported = 0;  // when, on the steady clock
+  Alive alive;
+
+  caf::result<GeneratedChunk> Generate(const schema::Generate& request);
+  void Tick();
+  void Report();
+  void FailAll(const std::string& words);
+};
+
+batcher_actor::behavior_type batcher(batcher_actor::stateful_pointer<batcher_state> self, std::shared_ptr<model::Engine> engine,
+                                     telemetry_actor telemetry, Meters* meters);
+
+}  // namespace orrery::actors

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the actors of one campaign, and of one tree, share and never change.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/interfaces.h"
+#include "actors/meters.h"
+#include "base/random.h"
+#include "model/tokenizer.h"
+#include "reasoning/problem.h"
+#include "reasoning/prompt.h"
+#include "search/rules.h"
+#include "store/store.h"
+
+namespace orrery::actors {
+
+// The actors that serve every tree.
+struct Services {
+  batcher_actor batcher;
+  sandbox_actor sandbox;
+  grader_actor grader;
+  journal_actor journal;
+};
+
+struct CampaignContext {
+  search::Rules rules;
+  reasoning::PromptForm prompt_form = reasoning::PromptForm::kChatMl;
+  uint64_t seed = 1;
+  size_t output_limit = 4096;               // bytes of program output that enter the partial solution
+  int context_length = 0;                   // tokens, of the policy
+  const model::Tokenizer* tokenizer = nullptr;
+  const store::Store* store = nullptr;      // for reading
+  Meters* meters = nullptr;
+  Services services;
+  std::atomic<bool> stopping{false};        // no new expansion is begun
+};
+
+struct TreeContext {
+  std::shared_ptr<const CampaignContext> campaign;
+  std::shared_ptr<const reasoning::Problem> problem;
+  std::string key;                          // of the problem in the store
+  uint64_t random_key = 0;                  // hash of (seed, key)
+  std::vector<model::TokenId> prompt;
+  std::map<store::Path, ExpansionChunk> memo;
+
+  const search::Rules& rules() const { return campaign->rules; }
+  Meters& meters() const { return *campaign->meters; }
+  // Tokens that a partial solution may have, so that prompt and solution fit the rules and the context.
+  int token_budget() const;
+};
+
+// A problem's key in the store: its id, and a hash of question and answer, so that another problem of the same id is another key.
+std::string ProblemKey(const reasoning::Problem& problem);
+
+// The prompt's tokens.
+std::vector<model::TokenId> EncodePrompt(const CampaignContext& campaign, const reasoning::Problem& problem);
+
+}  // namespace orrery::actors

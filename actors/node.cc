@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/node.h"
+
+#include "actors/partial.h"
+#include "actors/promise.h"
+
+namespace orrery::actors {
+namespace {
+
+size_t Depth(const schema::Partial& partial) { return partial.path() == nullptr ? 0 : partial.path()->size(); }
+
+std::vector<node_state::Row> Rows(const schema::Expansion& expansion, size_t depth, const search::Rules& rules) {
+  std::vector<node_state::Row> rows(expansion.candidates()->size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto* candidate = expansion.candidates()->Get(static_cast<flatbuffers::uoffset_t>(i));
+    rows[i].stats.valid = candidate->valid();
+    if (candidate->kind() == schema::StepKind::Answer) {
+      rows[i].end = schema::Terminal::Answered;
+      rows[i].right = candidate->grade() == schema::Grade::Equal;
+    } else if (depth + 1 >= static_cast<size_t>(rules.max_depth)) {
+      rows[i].end = schema::Terminal::DepthLimit;
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+void node_state::Descend(uint32_t rollout, const rollout_actor& walker) {
+  ++virtual_visits;
+  if (expansion && !dead) return Forward(rollout, walker);
+  const bool too_long = partial->tokens() != nullptr && static_cast<int>(partial->tokens()->size()) >= context->token_budget();
+  if (too_long) dead = true;
+  if (dead) return End(rollout, expansion ? schema::Terminal::DeadEnd : schema::Terminal::DepthLimit, false, -1);
+  waiting.emplace_back(rollout, walker);
+  if (!expanding) Expand(walker);
+}
+
+void node_state::Expand(const rollout_actor& walker) {
+  expanding = true;
+  self->request(walker, caf::infinite, atom::expand_v, partial)
+      .then([this](const ExpansionChunk& chunk) { Expanded(chunk); },
+            [this](const caf::error& error) { self->send(tree, atom::failed_v, Words(error)); });
+}
+
+void node_state::Expanded(const ExpansionChunk& chunk) {
+  expanding = false;
+  expansion = chunk;
+  rows = Rows(*chunk, Depth(*partial), context->rules());
+  dead = true;
+  for (const Row& row : rows) dead = dead && !row.stats.valid;
+  self->send(tree, atom::grown_v, chunk);
+  for (const auto& [rollout, walker] : std::exchange(waiting, {})) {
+    if (dead) {
+      End(rollout, schema::Terminal::DeadEnd, false, -1);
+    } else {
+      Forward(rollout, walker);
+    }
+  }
+}
+
+void node_state::Forward(uint32_t rollout, const rollout_actor& walker) {
+  std::vector<search::Child> children;
+  children.reserve(rows.size());
+  for (const Row& row : rows) {
+    children.push_back(row.stats);
+    // An end that a rollout of this wave has reached is no new path for another.
+    if (row.end != schema::Terminal::None && row.stats.virtual_visits > 0) children.back().exhausted = true;
+  }
+  const auto best = search::SelectChild(children, visits + virtual_visits, context->rules());
+  if (!best) return End(rollout, schema::Terminal::None, false, -1);
+  Row& row = rows[*best];
+  ++row.stats.virtual_visits;
+  if (row.end != schema::Terminal::None) return End(rollout, row.end, row.right, static_cast<int>(*best));
+  if (!row.child) {
+    const auto* candidate = expansion->candidates()->Get(static_cast<flatbuffers::uoffset_t>(*best));
+    row.child = self->spawn(node, context, tree, ChildPartial(*context, *partial, *candidate, static_cast<uint8_t>(*best)));
+  }
+  flatbuffers::FlatBufferBuilder builder(64);
+  builder.Finish(schema::CreateDescend(builder, context->meters().Sent(Kind::kNode), rollout));
+  self->send(row.child, atom::descend_v, DescendChunk(std::move(builder)), walker);
+}
+
+void node_state::End(uint32_t rollout, schema::Terminal end, bool right, int row) {
+  std::vector<uint8_t> path;
+  if (partial->path() != nullptr) path.assign(partial->path()->begin(), partial->path()->end());
+  if (row >= 0) path.push_back(static_cast<uint8_t>(row));
+  flatbuffers::FlatBufferBuilder builder(128);
+  builder.Finish(schema::CreateEndedDirect(builder, context->meters().Sent(Kind::kTree), rollout, &path, end, right));
+  self->send(tree, atom::ended_v, EndedChunk(std::move(builder)));
+}
+
+bool node_state::Exhausted() const {
+  if (dead) return true;
+  if (!expansion) return false;
+  for (const Row& row : rows) {
+    if (row.stats.valid && !row.stats.exhausted) return false;
+  }
+  return true;
+}
+
+caf::result<bool> node_state::Backup(const BackupChunk& backup) {
+  const size_t depth = backup->depth();
+  const size_t length = backup->path() == nullptr ? 0 : backup->path()->size();
+  const bool kept = backup->end() != schema::Terminal::None;
+  const bool on_the_way = depth < length;
+  --virtual_visits;
+  if (kept && (!backup->itself_only() || !on_the_way)) {
+    ++visits;
+    value_sum += backup->value();
+  }
+  if (!on_the_way) return Exhausted();
+
+  Row& row = rows[backup->path()->Get(static_cast<flatbuffers::uoffset_t>(depth))];
+  --row.stats.virtual_visits;
+  if (kept && (!backup->itself_only() || depth + 1 == length)) {
+    ++row.stats.visits;
+    row.stats.value_sum += backup->value();
+  }
+  if (!row.child) {
+    row.stats.exhausted = true;
+    return Exhausted();
+  }
+  flatbuffers::FlatBufferBuilder builder(128);
+  const auto path = builder.CreateVector(backup->path()->data(), length);
+  builder.Finish(schema::CreateBackup(builder, context->meters().Sent(Kind::kNode), path, static_cast<uint32_t>(depth + 1), backup->end(),
+                                      backup->value(), backup->itself_only()));
+  auto promise = std::make_shared<Promise<bool>>(self->make_response_promise<bool>());
+  self->request(row.child, caf::infinite, atom::backup_v, BackupChunk(std::move(builder)))
+      .then(
+          [this, promise, &row](bool exhausted) {
+            row.stats.exhausted = exhausted;
+            promise->Deliver(Exhausted());
+          },
+          [promise](caf::error& error) { promise->Fail(std::move(error)); });
+  return caf::delegated<bool>();
+}
+
+void node_state::Quit(const caf::error& reason) {
+  for (Row& row : rows) {
+    if (row.child) self->send_exit(row.child, caf::exit_reason::user_shutdown);
+  }
+  self->quit(reason);
+}
+
+node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, std::shared_ptr<const TreeContext> context, tree_actor tree,
+                               PartialChunk partial) {
+  auto& state = self->state;
+  state.self = self;
+  state.context = std::move(context);
+  state.tree = std::move(tree);
+  state.partial = std::move(partial);
+  Meter& meter = state.context->meters().of(Kind::kNode);
+  state.alive = Alive(meter);
+  self->set_exit_handler([self](const caf::exit_msg& message) { self->state.Quit(message.reason); });
+  return {
+      [self, &meter](atom::descend, const DescendChunk& descend, const rollout_actor& walker) {
+        Probe probe(meter, descend->sent());
+        self->state.Descend(descend->rollout(), walker);
+      },
+      [self, &meter](atom::backup, const BackupChunk& backup) -> caf::result<bool> {
+        Probe probe(meter, backup->sent());
+        return self->state.Backup(backup);
+      },
+  };
+}
+
+}  // namespace orrery::actors

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/partial.h"
+
+#include <string>
+#include <vector>
+
+#include "reasoning/step.h"
+
+namespace orrery::actors {
+uint64_t StepSeed(const TreeContext& tree, const store::Path& path) {
+  const RandomStream stream{tree.random_key, HashParts({std::string_view(reinterpret_cast<const char*>(path.data()), path.size())})};
+  return uint64_t{stream.Bits(Purpose::kSandboxSeed, 0)} << 32 | stream.Bits(Purpose::kSandboxSeed, 1);
+}
+
+PartialChunk RootPartial(const TreeContext& tree) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(schema::PartialBuilder(builder).Finish());
+  return PartialChunk(std::move(builder));
+}
+
+PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent, const schema::Candidate& candidate, uint8_t index) {
+  flatbuffers::FlatBufferBuilder builder(1024);
+  std::vector<uint8_t> path;
+  if (parent.path() != nullptr) path.assign(parent.path()->begin(), parent.path()->end());
+
+  std::vector<flatbuffers::Offset<schema::RunStep>> steps;
+  if (parent.parents() != nullptr) {
+    for (const auto* step : *parent.parents()) steps.push_back(schema::CreateRunStep(builder, builder.CreateString(step->code()), step->seed()));
+  }
+  const bool ran = candidate.verdict() == schema::Verdict::Ok;
+  if (ran) steps.push_back(schema::CreateRunStep(builder, builder.CreateString(candidate.code()), StepSeed(tree, path)));
+  path.push_back(index);
+
+  std::string printed = parent.printed() == nullptr ? "" : parent.printed()->str();
+  if (ran) printed += candidate.output()->str();
+
+  std::string text = candidate.text()->str();
+  const bool complete = candidate.kind() == schema::StepKind::FinalCode;
+  if (complete) text += reasoning::OutputBlock(printed, tree.campaign->output_limit);
+  std::vector<int32_t> tokens;
+  if (parent.tokens() != nullptr) tokens.assign(parent.tokens()->begin(), parent.tokens()->end());
+  // The model's own tokens are not kept: the solution's text is the truth, encoded step by step, whoever sampled it.
+  const auto more = tree.campaign->tokenizer->Encode(text, model::SpecialTokens::kPlain);
+  tokens.insert(tokens.end(), more.begin(), more.end());
+
+  const auto path_offset = builder.CreateVector(path);
+  const auto tokens_offset = builder.CreateVector(tokens);
+  const auto steps_offset = builder.CreateVector(steps);
+  const auto last = builder.CreateString(candidate.text());
+  const auto printed_offset = builder.CreateString(printed);
+  schema::PartialBuilder partial(builder);
+  partial.add_path(path_offset);
+  partial.add_tokens(tokens_offset);
+  partial.add_parents(steps_offset);
+  partial.add_last_step(last);
+  partial.add_printed(printed_offset);
+  partial.add_after_output(complete);
+  partial.add_tolerated_errors(candidate.tolerated_errors());
+  builder.Finish(partial.Finish());
+  return PartialChunk(std::move(builder));
+}
+
+}  // namespace orrery::actors

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/rollout.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/partial.h"
+
+namespace orrery::actors {
+namespace {
+
+store::Path PathOf(const schema::Partial& partial) {
+  if (partial.path() == nullptr) return {};
+  return {partial.path()->begin(), partial.path()->end()};
+}
+
+std::string TextOf(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
+
+// What candidates of a node draw from: distinct for every path and candidate.
+uint64_t CandidateStream(const store::Path& path, int candidate) {
+  const std::string number = std::to_string(candidate);
+  return HashParts({std::string_view(reinterpret_cast<const char*>(path.data()), path.size()), number});
+}
+
+}  // namespace
+
+caf::error StoppingError() { return WordedError(std::string(kStopping)); }
+
+caf::result<ExpansionChunk> rollout_state::Expand(const PartialChunk& chunk) {
+  const auto path = PathOf(*chunk);
+  if (const auto known = context->memo.find(path); known != context->memo.end()) {
+    context->meters().search.expansions_recalled.fetch_add(1, std::memory_order_relaxed);
+    return known->second;
+  }
+  if (context->campaign->stopping.load(std::memory_order_relaxed)) return StoppingError();
+
+  partial = chunk;
+  const auto& rules = context->rules();
+  draft.emplace(reasoning::DraftSetting{
+      .problem = context->key,
+      .path = path,
+      .position = partial->after_output() ? reasoning::Position::kAfterOutput : reasoning::Position::kInCode,
+      .last_step = TextOf(partial->last_step()),
+      .printed = TextOf(partial->printed()),
+      .samples = rules.candidates,
+      .tolerated_here = partial->tolerated_errors(),
+      .tolerated_limit = rules.tolerated_errors,
+  });
+  promise.emplace(self->make_response_promise<ExpansionChunk>());
+  for (int candidate = 0; candidate < rules.candidates; ++candidate) Generate(candidate);
+  return caf::delegated<ExpansionChunk>();
+}
+
+void rollout_state::Generate(int candidate) {
+  std::vector<int32_t> prompt = context->prompt;
+  if (partial->tokens() != nullptr) prompt.insert(prompt.end(), partial->tokens()->begin(), partial->tokens()->end());
+  const int solution = static_cast<int>(prompt.size() - context->prompt.size());
+  const auto& rules = context->rules();
+
+  flatbuffers::FlatBufferBuilder builder(8 * 1024);
+  const auto tokens = builder.CreateVector(prompt);
+  const auto stops = builder.CreateVectorOfStrings(reasoning::StopStrings());
+  schema::GenerateBuilder generate(builder);
+  generate.add_sent(context->meters().Sent(Kind::kBatcher));
+  generate.add_prompt(tokens);
+  generate.add_temperature(static_cast<float>(rules.temperature));
+  generate.add_top_p(static_cast<float>(rules.top_p));
+  generate.add_top_k(rules.top_k);
+  generate.add_stops(stops);
+  generate.add_max_new_tokens(std::min(rules.max_step_tokens, context->token_budget() - solution));
+  generate.add_random_key(context->random_key);
+  generate.add_random_stream(CandidateStream(PathOf(*partial), candidate));
+  builder.Finish(generate.Finish());
+
+  self->request(context->campaign->services.batcher, caf::infinite, atom::generate_v, GenerateChunk(std::move(builder)))
+      .then([this, candidate](const GeneratedChunk& generated) { Generated(candidate, *generated); },
+            [this](caf::error& error) { Fail(std::move(error)); });
+}
+
+void rollout_state::Generated(int candidate, const schema::Generated& generated) {
+  if (!draft) return;
+  auto& counts = context->meters().search;
+  counts.candidates.fetch_add(1, std::memory_order_relaxed);
+  counts.tokens_generated.fetch_add(generated.tokens(), std::memory_order_relaxed);
+  const auto task = draft->AddSample(candidate, {.tokens = generated.tokens(),
+                                                 .text = TextOf(generated.text()),
+                                                 .stop = TextOf(generated.stop()),
+                                                 .ended = generated.ended(),
+                                                 .log_probability = generated.log_probability()});
+  if (!task) return Proceed();
+  if (task->kind == reasoning::ExpansionDraft::Task::Kind::kRun) return Run(task->text, task->subject);
+  Grade(task->text, task->subject);
+}
+
+void rollout_state::Run(const std::string& text, const std::string& code) {
+  flatbuffers::FlatBufferBuilder builder(2 * 1024);
+  std::vector<flatbuffers::Offset<schema::RunStep>> parents;
+  if (partial->parents() != nullptr) {
+    for (const auto* step : *partial->parents()) parents.push_back(schema::CreateRunStep(builder, builder.CreateString(step->code()), step->seed()));
+  }
+  const auto path = PathOf(*partial);
+  const auto step = schema::CreateRunStep(builder, builder.CreateString(code), StepSeed(*context, path));
+  const auto before = builder.CreateVector(parents);
+  builder.Finish(schema::CreateRun(builder, context->meters().Sent(Kind::kSandboxPool), before, step));
+  self->request(context->campaign->services.sandbox, caf::infinite, atom::run_v, RunChunk(std::move(builder)))
+      .then(
+          [this, text](const RanChunk& ran) {
+            if (!draft) return;
+            auto& counts = context->meters().search;
+            counts.steps_executed.fetch_add(1, std::memory_order_relaxed);
+            counts.verdicts[static_cast<size_t>(ran->verdict())].fetch_add(1, std::memory_order_relaxed);
+            draft->AddRun(text, ran->verdict(), TextOf(ran->output()), TextOf(ran->error()));
+            Proceed();
+          },
+          [this](caf::error& error) { Fail(std::move(error)); });
+}
+
+void rollout_state::Grade(const std::string& text, const std::string& answer) {
+  flatbuffers::FlatBufferBuilder builder(512);
+  const auto reference = builder.CreateString(context->problem->answer);
+  const auto given = builder.CreateString(answer);
+  builder.Finish(schema::CreateGradeAnswer(builder, context->meters().Sent(Kind::kGraderPool), reference, given));
+  self->request(context->campaign->services.grader, caf::infinite, atom::grade_v, GradeAnswerChunk(std::move(builder)))
+      .then(
+          [this, text](const GradedChunk& graded) {
+            if (!draft) return;
+            context->meters().search.grades[static_cast<size_t>(graded->grade())].fetch_add(1, std::memory_order_relaxed);
+            draft->AddGrade(text, graded->grade());
+            Proceed();
+          },
+          [this](caf::error& error) { Fail(std::move(error)); });
+}
+
+void rollout_state::Proceed() {
+  if (!draft->Complete()) return;
+  const ExpansionChunk chunk = draft->Finish();
+  draft.reset();
+  context->meters().Sent(Kind::kJournal);
+  self->request(context->campaign->services.journal, caf::infinite, atom::record_v, chunk)
+      .then(
+          [this, chunk](bool) {
+            context->meters().search.expansions.fetch_add(1, std::memory_order_relaxed);
+            std::exchange(promise, std::nullopt)->Deliver(chunk);
+          },
+          [this](caf::error& error) { Fail(std::move(error)); });
+}
+
+void rollout_state::Fail(caf::error error) {
+  draft.reset();
+  if (auto waiting = std::exchange(promise, std::nullopt)) waiting->Fail(std::move(error));
+}
+
+rollout_actor::behavior_type rollout(rollout_actor::stateful_pointer<rollout_state> self, std::shared_ptr<const TreeContext> context) {
+  auto& state = self->state;
+  state.self = self;
+  state.context = std::move(context);
+  Meter& meter = state.context->meters().of(Kind::kRollout);
+  state.alive = Alive(meter);
+  return {
+      [self, &meter](atom::expand, const PartialChunk& partial) -> caf::result<ExpansionChunk> {
+        Probe probe(meter, 0);
+        return self->state.Expand(partial);
+      },
+  };
+}
+
+}  // namespace orrery::actors

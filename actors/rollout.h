@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A rollout in flight: wherever its walk meets a node without an expansion, it makes one: from the memo, or by sampling candidates from the
+// batcher, running each in the sandbox or grading it as soon as it is there, and writing the result to the journal before anyone sees it.
+//
+//   expand ─▸ recalled from the memo ──────────────────────────────────────────▸ expansion
+//        └──▸ n × generate ─▸ parsed, merged ─▸ run | grade ─▸ all in ─▸ record ─┘ (durable)
+
+#include <memory>
+#include <optional>
+
+#include "actors/context.h"
+#include "actors/promise.h"
+#include "reasoning/expansion_draft.h"
+
+namespace orrery::actors {
+
+struct rollout_state {
+  static inline constexpr const char* name = "rollout";
+
+  rollout_actor::pointer self = nullptr;
+  std::shared_ptr<const TreeContext> context;
+  PartialChunk partial;
+  std::optional<reasoning::ExpansionDraft> draft;  // while an expansion is being made
+  std::optional<Promise<ExpansionChunk>> promise;
+  Alive alive;
+
+  caf::result<ExpansionChunk> Expand(const PartialChunk& chunk);
+  void Generate(int candidate);
+  void Generated(int candidate, const schema::Generated& generated);
+  void Run(const std::string& text, const std::string& code);
+  void Grade(const std::string& text, const std::string& answer);
+  void Proceed();
+  void Fail(caf::error error);
+};
+
+rollout_actor::behavior_type rollout(rollout_actor::stateful_pointer<rollout_state> self, std::shared_ptr<const TreeContext> context);
+
+// The error of an expansion that was not begun because the campaign is stopping.
+caf::error StoppingError();
+inline constexpr std::string_view kStopping = "the campaign is stopping";
+
+}  // namespace orrery::actors

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/system.h"
+
+#include <chrono>
+#include <utility>
+
+#include "actors/batcher.h"
+#include "actors/journal.h"
+#include "actors/pool.h"
+#include "actors/workers.h"
+
+namespace orrery::actors {
+namespace {
+
+struct SystemConfig : caf::actor_system_config {
+  explicit SystemConfig(int threads) {
+    add_message_types<caf::id_block::orrery>();
+    // Work stealing collapses with many actors; sharing does not. A bounded number of messages a turn keeps actors fair to each other.
+    set("scheduler.policy", caf::atom("sharing"));
+    set("scheduler.max-threads", static_cast<size_t>(threads));
+    set("scheduler.max-throughput", static_cast<size_t>(200));
+  }
+};
+
+template <class Work, class Worker, class Tool>
+typename Work::Actor SpawnPool(caf::actor_system& system, Worker worker, std::vector<std::shared_ptr<Tool>>& tools, Meters* meters) {
+  std::vector<typename Work::Actor> workers;
+  for (auto& tool : tools) workers.push_back(system.spawn<caf::detached>(worker, std::move(tool), meters));
+  return system.spawn(pool<Work>, std::move(workers), meters);
+}
+
+}  // namespace
+
+CampaignOutcome RunCampaign(CampaignParts parts, const Watch& watch) {
+  SystemConfig config(parts.threads);
+  caf::actor_system system(config);
+  Meters* meters = parts.context->meters;
+
+  auto telemetry_handle = system.spawn(telemetry, parts.telemetry, meters, parts.telemetry_file);
+  auto& services = parts.context->services;
+  services.batcher = system.spawn<caf::detached>(batcher, std::move(parts.engine), telemetry_handle, meters);
+  services.journal = system.spawn<caf::detached>(journal, std::move(parts.store), telemetry_handle, meters);
+  services.sandbox = SpawnPool<SandboxWork>(system, sandbox_worker, parts.sandboxes, meters);
+  services.grader = SpawnPool<GraderWork>(system, grader_worker, parts.graders, meters);
+
+  auto over = std::make_shared<std::promise<CampaignOutcome>>();
+  auto outcome = over->get_future();
+  auto run = system.spawn(campaign, parts.context, parts.problems, parts.live_trees, std::move(over));
+  caf::anon_send(run, atom::start_v);
+  bool told = false;
+  while (outcome.wait_for(std::chrono::milliseconds(200)) != std::future_status::ready) {
+    if (watch() && !std::exchange(told, true)) caf::anon_send(run, atom::stop_v);
+  }
+
+  // The context outlives its trees by moments, and holds the services: taking them out lets every actor end.
+  const Services ending = std::exchange(services, {});
+  for (const auto& actor : {caf::actor_cast<caf::actor>(ending.batcher), caf::actor_cast<caf::actor>(ending.journal),
+                            caf::actor_cast<caf::actor>(ending.sandbox), caf::actor_cast<caf::actor>(ending.grader)}) {
+    caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+  }
+  caf::anon_send(telemetry_handle, atom::stop_v);
+  return outcome.get();
+}
+
+}  // namespace orrery::actors

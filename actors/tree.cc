@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/tree.h"
+
+#include <algorithm>
+
+#include "actors/node.h"
+#include "actors/partial.h"
+#include "actors/promise.h"
+#include "actors/rollout.h"
+#include "search/tree.h"
+
+namespace orrery::actors {
+
+void tree_state::Start() {
+  const std::string key = ProblemKey(*problem);
+  const auto& rules = campaign->rules;
+  auto record = campaign->store->Tree(key);
+  if (!record.ok()) return Done(false, Message(record.status()));
+  if (*record) {
+    const auto& tree = **record;
+    const bool same_budget = tree->budget() == static_cast<uint32_t>(rules.rollouts) &&
+                             tree->extra_budget() == static_cast<uint32_t>(rules.extra_rollouts_when_unsolved);
+    if (same_budget) {
+      solved = tree->solved();
+      ends.resize(tree->rollouts()->size());
+      return Done(false, "");
+    }
+  }
+  auto known = campaign->store->Expansions(key);
+  if (!known.ok()) return Done(false, Message(known.status()));
+
+  auto fresh = std::make_shared<TreeContext>();
+  fresh->campaign = campaign;
+  fresh->problem = problem;
+  fresh->key = key;
+  fresh->random_key = HashParts({std::to_string(campaign->seed), key});
+  fresh->prompt = EncodePrompt(*campaign, *problem);
+  for (auto& expansion : *known) {
+    store::Path path;
+    if (expansion->path() != nullptr) path.assign(expansion->path()->begin(), expansion->path()->end());
+    fresh->memo.emplace(std::move(path), std::move(expansion));
+  }
+  context = std::move(fresh);
+  if (context->token_budget() <= 0) {
+    return Done(false, fmt::format("problem {}: its prompt has {} tokens, which leaves no room in a context of {}", problem->id,
+                                   context->prompt.size(), campaign->context_length));
+  }
+  root = self->spawn(node, context, caf::actor_cast<tree_actor>(self), RootPartial(*context));
+  Wave();
+}
+
+int tree_state::Budget() const {
+  const auto& rules = campaign->rules;
+  return rules.rollouts + (solved ? 0 : rules.extra_rollouts_when_unsolved);
+}
+
+void tree_state::Wave() {
+  // Extra rollouts are for a problem that the whole budget did not solve, so they are looked at when it is spent.
+  const int budget = started < campaign->rules.rollouts ? campaign->rules.rollouts : Budget();
+  const int size = std::min(campaign->rules.wave, budget - started);
+  if (size <= 0 || exhausted) return Finish();
+  wave.assign(static_cast<size_t>(size), {});
+  walking = size;
+  for (int i = 0; i < size; ++i) {
+    flatbuffers::FlatBufferBuilder builder(64);
+    builder.Finish(schema::CreateDescend(builder, context->meters().Sent(Kind::kNode), static_cast<uint32_t>(i)));
+    self->send(root, atom::descend_v, DescendChunk(std::move(builder)), self->spawn(rollout, context));
+  }
+  started += size;
+}
+
+void tree_state::Ended(const schema::Ended& ended) {
+  auto& end = wave[ended.rollout()];
+  if (ended.path() != nullptr) end.path.assign(ended.path()->begin(), ended.path()->end());
+  end.end = ended.end();
+  end.right = ended.right();
+  if (--walking == 0) BackUp(0);
+}
+
+void tree_state::BackUp(size_t next) {
+  if (next == wave.size()) return Wave();
+  const store::RolloutEnd& end = wave[next];
+  const bool kept = end.end != schema::Terminal::None;
+  if (kept) {
+    ends.push_back(end);
+    solved = solved || end.right;
+    context->meters().search.rollouts.fetch_add(1, std::memory_order_relaxed);
+  }
+  const double value = search::ValueOf(store::EndOf(end.end), end.right);
+  const bool itself_only = end.end != schema::Terminal::Answered && context->rules().dead_end == search::DeadEndBackup::kItself;
+  flatbuffers::FlatBufferBuilder builder(128);
+  builder.Finish(schema::CreateBackupDirect(builder, context->meters().Sent(Kind::kNode), &end.path, 0, end.end, value, itself_only));
+  self->request(root, caf::infinite, atom::backup_v, BackupChunk(std::move(builder)))
+      .then(
+          [this, next](bool nothing_left) {
+            exhausted = nothing_left;
+            BackUp(next + 1);
+          },
+          [this](const caf::error& error) { Done(false, Words(error)); });
+}
+
+void tree_state::Finish() {
+  const auto& rules = context->rules();
+  const TreeRecordChunk record =
+      store::BuildTreeRecord({.key = context->key, .problem = problem.get(), .rules = &rules, .exhausted = exhausted}, ends, expansions);
+  context->meters().Sent(Kind::kJournal);
+  self->request(campaign->services.journal, caf::infinite, atom::finish_v, record)
+      .then([this](bool) { Done(false, ""); }, [this](const caf::error& error) { Done(false, Words(error)); });
+}
+
+void tree_state::Done(bool stopped, const std::string& failure) {
+  if (std::exchange(over, true)) return;
+  flatbuffers::FlatBufferBuilder builder(256);
+  builder.Finish(schema::CreateTreeDoneDirect(builder, campaign->meters->Sent(Kind::kCampaign), problem->id.c_str(), solved, stopped,
+                                              static_cast<uint32_t>(ends.size()), failure.c_str()));
+  self->send(owner, atom::done_v, TreeDoneChunk(std::move(builder)));
+  if (root) self->send_exit(root, caf::exit_reason::user_shutdown);
+  self->quit();
+}
+
+tree_actor::behavior_type tree(tree_actor::stateful_pointer<tree_state> self, std::shared_ptr<const CampaignContext> campaign,
+                               std::shared_ptr<const reasoning::Problem> problem, campaign_actor owner) {
+  auto& state = self->state;
+  state.self = self;
+  state.campaign = std::move(campaign);
+  state.problem = std::move(problem);
+  state.owner = std::move(owner);
+  Meter& meter = state.campaign->meters->of(Kind::kTree);
+  state.alive = Alive(meter);
+  return {
+      [self, &meter](atom::start) {
+        Probe probe(meter, 0);
+        self->state.Start();
+      },
+      [self, &meter](atom::ended, const EndedChunk& ended) {
+        Probe probe(meter, ended->sent());
+        self->state.Ended(*ended);
+      },
+      [self, &meter](atom::grown, const ExpansionChunk& expansion) {
+        Probe probe(meter, 0);
+        store::Path path;
+        if (expansion->path() != nullptr) path.assign(expansion->path()->begin(), expansion->path()->end());
+        self->state.expansions.insert_or_assign(std::move(path), expansion);
+      },
+      [self, &meter](atom::failed, const std::string& words) {
+        Probe probe(meter, 0);
+        const bool stopping = words == kStopping;
+        self->state.Done(stopping, stopping ? "" : words);
+      },
+  };
+}
+
+}  // namespace orrery::actors

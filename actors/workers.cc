@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/workers.h"
+
+#include <utility>
+
+namespace orrery::actors {
+namespace {
+
+schema::Verdict RecordVerdict(sandbox::Verdict verdict) {
+  switch (verdict) {
+    case sandbox::Verdict::kOk: return schema::Verdict::Ok;
+    case sandbox::Verdict::kRuntimeError: return schema::Verdict::RuntimeError;
+    case sandbox::Verdict::kTimeOut: return schema::Verdict::TimeOut;
+    case sandbox::Verdict::kMemoryLimit: return schema::Verdict::MemoryLimit;
+    case sandbox::Verdict::kOutputLimit: return schema::Verdict::OutputLimit;
+    case sandbox::Verdict::kSignal: return schema::Verdict::Signal;
+    case sandbox::Verdict::kInternal: break;
+  }
+  return schema::Verdict::Internal;
+}
+
+schema::Grade RecordGrade(reasoning::Grade grade) {
+  switch (grade) {
+    case reasoning::Grade::kEqual: return schema::Grade::Equal;
+    case reasoning::Grade::kDifferent: return schema::Grade::Different;
+    case reasoning::Grade::kNotParsed: return schema::Grade::NotParsed;
+    case reasoning::Grade::kTimeOut: return schema::Grade::TimeOut;
+    case reasoning::Grade::kFailed: break;
+  }
+  return schema::Grade::Failed;
+}
+
+sandbox::Step StepOf(const schema::RunStep& step) { return {.code = step.code()->str(), .seed = step.seed()}; }
+
+RanChunk Run(sandbox::Sandbox& sandbox, const schema::Run& message) {
+  sandbox::StepRequest request;
+  if (message.parents() != nullptr) {
+    for (const auto* parent : *message.parents()) request.parents.push_back(StepOf(*parent));
+  }
+  request.step = StepOf(*message.step());
+  const sandbox::StepResult result = sandbox.Run(request);
+  flatbuffers::FlatBufferBuilder builder(512);
+  const auto output = builder.CreateString(result.output);
+  const auto error = builder.CreateString(result.error);
+  builder.Finish(schema::CreateRan(builder, RecordVerdict(result.verdict), output, error, result.cpu_seconds, result.wall_seconds,
+                                   static_cast<uint32_t>(result.steps_executed)));
+  return RanChunk(std::move(builder));
+}
+
+}  // namespace
+
+sandbox_actor::behavior_type sandbox_worker(sandbox_actor::stateful_pointer<sandbox_state> self, std::shared_ptr<sandbox::Sandbox> sandbox,
+                                            Meters* meters) {
+  self->state.sandbox = std::move(sandbox);
+  Meter& meter = meters->of(Kind::kSandbox);
+  self->state.alive = Alive(meter);
+  return {
+      [self, &meter](atom::run, const RunChunk& request) {
+        Probe probe(meter, request->sent());
+        return Run(*self->state.sandbox, *request);
+      },
+  };
+}
+
+grader_actor::behavior_type grader_worker(grader_actor::stateful_pointer<grader_state> self, std::shared_ptr<reasoning::Grader> grader,
+                                          Meters* meters) {
+  self->state.grader = std::move(grader);
+  Meter& meter = meters->of(Kind::kGrader);
+  self->state.alive = Alive(meter);
+  return {
+      [self, &meter](atom::grade, const GradeAnswerChunk& request) {
+        Probe probe(meter, request->sent());
+        const auto grade = self->state.grader->Compare(request->reference()->str(), request->answer()->str());
+        flatbuffers::FlatBufferBuilder builder(64);
+        builder.Finish(schema::CreateGraded(builder, RecordGrade(grade)));
+        return GradedChunk(std::move(builder));
+      },
+  };
+}
+
+}  // namespace orrery::actors

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A finished search becomes one record: from its expansions and from where its rollouts ended, in order, everything else follows.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "reasoning/problem.h"
+#include "search/rules.h"
+#include "search/tree.h"
+#include "store/store.h"
+
+namespace orrery::store {
+
+// Where a rollout's walk ended, and what was found there.
+struct RolloutEnd {
+  Path path;
+  schema::Terminal end = schema::Terminal::None;
+  bool right = false;
+};
+
+struct TreeSetting {
+  std::string key;                               // of the problem in the store
+  const reasoning::Problem* problem = nullptr;
+  const search::Rules* rules = nullptr;
+  bool exhausted = false;                        // no new path was left
+};
+
+search::End EndOf(schema::Terminal end);
+
+// The same arguments give the same bytes. Visits and value sums are search::Annotate's.
+TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutEnd>& ends, const std::map<Path, ExpansionChunk>& expansions);
+
+}  // namespace orrery::store
