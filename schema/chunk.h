@@ -26,11 +26,11 @@ class Chunk {
 
   // Copies bytes that came from outside; Corrupt if they are no T.
   static StatusOr<Chunk> Verified(std::string_view bytes) {
-    flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-    if (!verifier.VerifyBuffer<T>(nullptr)) return Corrupt("a record of {} bytes is not the FlatBuffer that was expected", bytes.size());
     Chunk chunk;
-    chunk.owned_ = std::make_shared<const std::string>(bytes);
+    chunk.owned_ = std::make_shared<const std::string>(bytes);  // first: only the copy is sure to be aligned
     chunk.view_ = *chunk.owned_;
+    flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(chunk.view_.data()), chunk.view_.size());
+    if (!verifier.VerifyBuffer<T>(nullptr)) return Corrupt("a record of {} bytes is not the FlatBuffer that was expected", bytes.size());
     return chunk;
   }
 
