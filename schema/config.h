@@ -49,14 +49,17 @@ class ResolvedConfig {
   StatusOr<ResolvedConfig> WithDefaults(const std::vector<KeyValue>& defaults) const;
 
   // The resolved configuration as JSON that ParseConfig reads back to the same fingerprint: every key that has a value, in the
-  // schema's order, a line each. It does not hold the fingerprint itself.
+  // schema's order, a line each.
   const std::string& json() const { return json_; }
+
+  // The same with the fingerprint as its first key, for a run's folder. The reader passes over that key.
+  std::string Record() const;
 
   // 64 hexadecimal digits: SHA-256 over the schema's version and all result keys with their values. Call it after WithDefaults.
   const std::string& fingerprint() const { return fingerprint_; }
 
  private:
-  friend class ConfigBuilder;
+  friend class ConfigResolver;
   enum class Layer { kDefault, kSet };
   struct Value {
     std::string json;  // canonical: equal values are equal texts

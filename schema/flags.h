@@ -26,7 +26,7 @@ struct Flags {
   // of the source tree. The object must outlive the parsing.
   void AddTo(CLI::App& app, std::string preset);
 
-  // The configuration that the flags ask for. A relative --config is the caller's; where the caller has no such file, the program's own
+  // The configuration that the flags ask for: files, then --set, then the short forms; what comes later wins. A relative --config is the caller's; where the caller has no such file, the program's own
   // (configs/gsm8k.json) serves.
   StatusOr<ResolvedConfig> Load() const;
 
