@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/processes.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/personality.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+
+#include "sandbox/step_protocol.h"
+
+namespace orrery::sandbox {
+namespace {
+
+[[noreturn]] void ExecuteInterpreter(const Setup& setup, int report) {
+  // The same addresses on every run: a set of objects is ordered by them. Where it is refused, only that order varies.
+  personality(static_cast<unsigned long>(personality(0xffffffff)) | ADDR_NO_RANDOMIZE);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int null = open("/dev/null", O_RDWR);
+  if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(report, kReportFd) < 0) _exit(126);
+  std::string memory = std::to_string(setup.memory_bytes);
+  std::string cpu = std::to_string(static_cast<uint64_t>(std::ceil(setup.wall_seconds)) + 1);
+  std::array<const char*, 7> arguments = {setup.interpreter.c_str(), setup.zygote.c_str(),       setup.packages.c_str(), memory.c_str(),
+                                          cpu.c_str(),               setup.walls ? "0" : "1", nullptr};
+  // Memory of the C library on huge pages too; one thread for OpenBLAS, which would otherwise start them while it is loaded.
+  std::array<const char*, 5> environment = {"OPENBLAS_NUM_THREADS=1", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "LC_ALL=C.UTF-8",
+                                            "PATH=/usr/bin", nullptr};
+  execve(arguments[0], const_cast<char**>(arguments.data()), const_cast<char**>(environment.data()));
+  dprintf(2, "%s: cannot be started (%s)\n", arguments[0], strerror(errno));
+  _exit(127);
+}
+
+StatusOr<Descriptor> ReceiveListener(int report, double seconds) {
+  pollfd ready{report, POLLIN, 0};
+  int polled = 0;
+  do {
+    polled = poll(&ready, 1, static_cast<int>(seconds * 1000));
+  } while (polled < 0 && errno == EINTR);
+  if (polled == 0) return Failed("the interpreter was not warm after {} s", seconds);
+  char byte = 0;
+  iovec data{&byte, 1};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  if (recvmsg(report, &message, MSG_CMSG_CLOEXEC) != 1) return Failed("the interpreter ended before it was warm");
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return Failed("the interpreter sent no descriptor to grant forks on");
+  int listener = -1;
+  std::memcpy(&listener, CMSG_DATA(header), sizeof(listener));
+  return Descriptor(listener);
+}
+
+std::string Field(const std::string& path, const std::string& name) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind(name + ":", 0) != 0) continue;
+    const size_t start = line.find_first_not_of(" \t", name.size() + 1);
+    return start == std::string::npos ? "" : line.substr(start);
+  }
+  return "";
+}
+
+uint64_t Kilobytes(const std::string& field) { return std::strtoull(field.c_str(), nullptr, 10) << 10; }
+
+}  // namespace
+
+StatusOr<Zygote> StartZygote(const Setup& setup, double seconds) {
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return Failed("socketpair: {}", std::strerror(errno));
+  const Descriptor ours(ends[0]);
+  Descriptor theirs(ends[1]);
+  Zygote zygote;
+  zygote.pid = fork();
+  if (zygote.pid < 0) return Failed("fork: {}", std::strerror(errno));
+  if (zygote.pid == 0) ExecuteInterpreter(setup, theirs.get());
+  theirs.Close();
+  auto listener = ReceiveListener(ours.get(), seconds);
+  if (!listener.ok()) {
+    kill(zygote.pid, SIGKILL);
+    waitpid(zygote.pid, nullptr, 0);
+    return listener.status();
+  }
+  zygote.listener = std::move(listener).value();
+  return zygote;
+}
+
+double CpuSeconds(pid_t pid) {
+  clockid_t clock{};
+  timespec used{};
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) return 0;
+  return static_cast<double>(used.tv_sec) + 1e-9 * static_cast<double>(used.tv_nsec);
+}
+
+MemoryUse ReadMemoryUse(pid_t pid) {
+  MemoryUse use;
+  const std::string folder = "/proc/" + std::to_string(pid);
+  use.peak_bytes = Kilobytes(Field(folder + "/status", "VmHWM"));
+  use.private_bytes = Kilobytes(Field(folder + "/smaps_rollup", "Private_Dirty"));
+  return use;
+}
+
+std::vector<std::string> DescribeGuards(pid_t zygote, const Setup& setup) {
+  const std::string status = "/proc/" + std::to_string(zygote) + "/status";
+  std::vector<std::string> guards;
+  guards.push_back(fmt::format("no new privileges: {}", Field(status, "NoNewPrivs") == "1" ? "yes" : "no"));
+  guards.push_back(fmt::format("capabilities: {}", Field(status, "CapEff") == "0000000000000000" ? "none" : Field(status, "CapEff")));
+  guards.push_back(fmt::format("system call filters: {} (forks by grant only; nothing new executable; no open)", Field(status, "Seccomp_filters")));
+  guards.push_back(fmt::format("memory: {} MiB above the warm interpreter", setup.memory_bytes >> 20));
+  guards.push_back(fmt::format("deadline: {} s a step, {} s of processor", setup.wall_seconds, std::ceil(setup.wall_seconds) + 1));
+  guards.push_back(fmt::format("output: {} bytes a step", setup.output_bytes));
+  guards.push_back(fmt::format("snapshots: at most {}, {} MiB", setup.snapshot_count, setup.snapshot_bytes >> 20));
+  std::ifstream file("/proc/" + std::to_string(zygote) + "/personality");
+  std::string flags;
+  file >> flags;
+  const bool fixed = (std::strtoul(flags.c_str(), nullptr, 16) & ADDR_NO_RANDOMIZE) != 0;
+  guards.push_back(fmt::format("fixed addresses: {}", fixed ? "yes" : "no (sets of plain objects may vary in order)"));
+  return guards;
+}
+
+}  // namespace orrery::sandbox

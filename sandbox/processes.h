@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the kernel says of a live process, and the start of the zygote.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "sandbox/descriptor.h"
+#include "sandbox/wire.h"
+
+namespace orrery::sandbox {
+
+struct Zygote {
+  pid_t pid = 0;
+  Descriptor listener;  // on which its forks are granted
+};
+
+// Starts the interpreter as a child without address randomisation and waits until it is warm (at most `seconds`).
+StatusOr<Zygote> StartZygote(const Setup& setup, double seconds);
+
+// Processor time that a live child has used.
+double CpuSeconds(pid_t pid);
+
+struct MemoryUse {
+  uint64_t peak_bytes = 0;     // most ever resident
+  uint64_t private_bytes = 0;  // an upper bound on what the process shares with nobody: what it has touched since its fork
+};
+
+// Zeros where /proc does not say.
+MemoryUse ReadMemoryUse(pid_t pid);
+
+// What guards the zygote's guests, as the kernel reports it.
+std::vector<std::string> DescribeGuards(pid_t zygote, const Setup& setup);
+
+}  // namespace orrery::sandbox

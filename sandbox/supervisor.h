@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The parent of every step: forks it from its parent step's snapshot, reads what it prints, limits, kills and judges it.
+//
+// One step runs at a time; the others are paused snapshots, least recently used first to go. Nothing that a guest writes is parsed
+// but the one line that says which exception left its own step.
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "sandbox/descriptor.h"
+#include "sandbox/grants.h"
+#include "sandbox/processes.h"
+#include "sandbox/wire.h"
+
+namespace orrery::sandbox {
+
+class Supervisor {
+ public:
+  // Takes over a warm zygote; `client` is the socket whose end means that nobody is interested any more.
+  Supervisor(int client, const Setup& setup, Zygote zygote);
+
+  // True where a request can be read from the client, false where it is gone. Meanwhile it reaps.
+  bool WaitForRequest();
+
+  StepResult Run(const StepRequest& request);
+
+  // What can no longer be trusted to work: the zygote died. The supervisor ends after its reply.
+  bool broken() const { return broken_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  struct Snapshot {
+    pid_t pid = 0;
+    std::optional<Paused> paused;  // nothing while it forks a child
+    uint64_t bytes = 0;
+    uint64_t used = 0;  // the latest request that ran on it
+  };
+
+  // A step under way, from its fork to its verdict.
+  struct Current {
+    Descriptor report;
+    Descriptor output;
+    pid_t pid = 0;  // 0 until it said hello
+    pid_t parent = 0;
+    std::string text;
+    std::string error;
+    std::optional<Paused> paused;
+    std::optional<Paused> unforked;  // the parent's word that the fork failed
+    bool gone = false;
+    int status = 0;
+    rusage usage{};
+  };
+
+  struct Outcome {
+    StepResult result;
+    bool parent_lost = false;      // nothing was run: the snapshot died
+    std::optional<Paused> paused;  // of a step that ended ok
+  };
+
+  Outcome RunOn(const std::string& parent_key, const Step& step);
+  // Waits until the snapshot is paused again after a fork, as it is at once unless its guest meddles: then it is killed.
+  void AwaitPause(const std::string& key);
+  bool Fork(Snapshot& parent, const Step& step, Current& current);
+  void Wait(Current& current, Clock::time_point deadline);
+  void Judge(Current& current, bool late, Outcome& outcome);
+  void JudgeDeath(const Current& current, StepResult& result) const;
+
+  // Waits for anything to happen, at most `milliseconds`, and takes note of it. Ends the process where the client is gone.
+  void Pump(Current* current, int milliseconds);
+  void ReadOutput(Current& current) const;
+  void ReadReport(Current& current) const;
+  void TakePauses(Current* current);
+  void Reap(Current* current);
+  void End(Current& current);
+  void Kill(pid_t pid);
+  void Evict();
+  bool TooMuch(const Current& current) const { return current.text.size() > setup_.output_bytes; }
+
+  int client_;
+  Setup setup_;
+  pid_t zygote_;
+  Descriptor listener_;
+  Grants grants_;
+  Descriptor signals_;
+  std::map<std::string, Snapshot> snapshots_;  // by their whole path; the zygote is ""
+  std::set<pid_t> dying_;                      // killed, not yet reaped
+  uint64_t requests_ = 0;
+  bool broken_ = false;
+};
+
+}  // namespace orrery::sandbox
