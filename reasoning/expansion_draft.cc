@@ -16,15 +16,15 @@ schema::StepKind RecordKind(StepKind kind) {
   return schema::StepKind::CodeStep;
 }
 
-bool IsBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
-
 }  // namespace
 
 ExpansionDraft::ExpansionDraft(DraftSetting setting)
     : setting_(std::move(setting)), samples_(setting_.samples), texts_(setting_.samples), missing_(setting_.samples) {}
 
 std::optional<ExpansionDraft::Task> ExpansionDraft::AddSample(int index, Sample sample) {
-  auto parsed = ParseStep(sample.text, sample.stop, setting_.position);
+  // A chat model may end its turn where the last marker should stand: the answer is complete all the same.
+  const bool answered = sample.ended && sample.stop.empty() && setting_.position == Position::kAfterOutput;
+  auto parsed = ParseStep(sample.text, answered ? kEndOfAnswer : std::string_view(sample.stop), setting_.position);
   // Samples that are no step are told apart from steps by a prefix that no step begins with.
   std::string key = parsed.ok() ? parsed->text : std::string("\x01") + sample.text + "\x01" + sample.stop;
   texts_[index] = key;
@@ -75,9 +75,8 @@ ExpansionDraft::Judgement ExpansionDraft::Judge(const Entry& entry) const {
     return {.valid = compared, .rejection = compared ? "" : std::string("the answer could not be graded: ") + schema::EnumNameGrade(entry.grade)};
   }
   if (entry.verdict == schema::Verdict::Ok) {
-    const bool silent = entry.step->kind == StepKind::kFinalCode && IsBlank(setting_.printed) && IsBlank(entry.output);
-    if (silent) return {.valid = false, .rejection = "the program printed nothing"};
-    return {.valid = true, .rejection = {}};
+    const Status printed = entry.step->kind == StepKind::kFinalCode ? CheckOutput(setting_.printed + entry.output) : absl::OkStatus();
+    return {.valid = printed.ok(), .rejection = Message(printed)};
   }
   // A program that fails at its end has no output to answer from, so only inner steps are tolerated.
   const bool tolerable = entry.verdict == schema::Verdict::RuntimeError && entry.step->kind == StepKind::kCodeStep &&
