@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runners/campaign_run.h"
+
+#include <prometheus/exposer.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <future>
+#include <optional>
+
+#include "actors/system.h"
+#include "base/digest.h"
+#include "base/paths.h"
+#include "model/registry.h"
+#include "runners/campaign_outputs.h"
+#include "runners/progress.h"
+#include "runners/settings.h"
+#include "runners/stop.h"
+
+namespace orrery::runners {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+// What is settled before anything expensive is loaded.
+struct Plan {
+  schema::ResolvedConfig config;
+  search::Rules rules;
+  std::filesystem::path out;
+  std::shared_ptr<const std::vector<reasoning::Problem>> problems;
+  std::filesystem::path model;
+  std::string fingerprint;
+};
+
+// All that the records depend on: the result keys, the weights, and how the engine computes on this machine.
+StatusOr<std::string> Fingerprint(const schema::ResolvedConfig& config, const std::filesystem::path& model) {
+  ORRERY_ASSIGN_OR_RETURN(const std::string weights, Sha256HexOfFile(model));
+  Sha256 hash;
+  for (const std::string_view part : {std::string_view(config.fingerprint()), std::string_view(weights), model::KernelName()}) hash.UpdateSized(part);
+  return Hex(hash.Finish());
+}
+
+Status PrepareFolder(const std::filesystem::path& out) {
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (error) return InvalidInput("{}: the output folder cannot be made ({})", out.string(), error.message());
+  if (access(out.c_str(), W_OK) != 0) return InvalidInput("{}: the output folder is not writable", out.string());
+  return absl::OkStatus();
+}
+
+StatusOr<Plan> MakePlan(const schema::Flags& flags) {
+  Plan plan;
+  ORRERY_ASSIGN_OR_RETURN(const auto given, flags.Load());
+  ORRERY_ASSIGN_OR_RETURN(plan.config, ApplyPreset(given));
+  plan.rules = RulesOf(*plan.config->search());
+  ORRERY_ASSIGN_OR_RETURN(auto set, LoadProblemsOf(*plan.config));
+  for (const auto& complaint : set.complaints) spdlog::warn("{}", complaint);
+  plan.problems = std::make_shared<const std::vector<reasoning::Problem>>(std::move(set.problems));
+  plan.out = CallerPath(plan.config->run()->out()->str());
+  ORRERY_RETURN_IF_ERROR(PrepareFolder(plan.out));
+  ORRERY_ASSIGN_OR_RETURN(plan.model, model::LocateModel(plan.config->model()->name()->string_view()));
+  ORRERY_ASSIGN_OR_RETURN(plan.fingerprint, Fingerprint(plan.config, plan.model));
+  return plan;
+}
+
+// Whether every problem already has a record of this budget: then nothing needs to be loaded.
+StatusOr<bool> Finished(const Plan& plan, const store::Store& store) {
+  for (const auto& problem : *plan.problems) {
+    ORRERY_ASSIGN_OR_RETURN(const auto tree, store.Tree(actors::ProblemKey(problem)));
+    if (!tree) return false;
+    if ((*tree)->budget() != static_cast<uint32_t>(plan.rules.rollouts)) return false;
+    if ((*tree)->extra_budget() != static_cast<uint32_t>(plan.rules.extra_rollouts_when_unsolved)) return false;
+  }
+  return true;
+}
+
+struct Tools {
+  std::shared_ptr<model::Engine> engine;
+  std::vector<std::shared_ptr<sandbox::Sandbox>> sandboxes;
+  std::vector<std::shared_ptr<reasoning::Grader>> graders;
+};
+
+StatusOr<Tools> LoadTools(const Plan& plan) {
+  const auto& config = *plan.config;
+  const int sandboxes = Threads(config.sandbox()->processes());
+  std::vector<std::future<StatusOr<std::unique_ptr<sandbox::Sandbox>>>> starting;
+  for (int i = 0; i < sandboxes; ++i) {
+    starting.push_back(std::async(std::launch::async, [&config] { return sandbox::Sandbox::Start(SandboxOptionsOf(*config.sandbox())); }));
+  }
+  auto engine = model::Engine::Load(plan.model, EngineOptionsOf(config));
+  Tools tools;
+  Status failure;
+  for (auto& future : starting) {
+    auto sandbox = future.get();
+    if (!sandbox.ok()) {
+      failure = sandbox.status();
+      continue;
+    }
+    tools.sandboxes.emplace_back(*std::move(sandbox));
+  }
+  ORRERY_RETURN_IF_ERROR(failure);
+  ORRERY_RETURN_IF_ERROR(engine.status());
+  tools.engine = *std::move(engine);
+  for (uint32_t i = 0; i < config.grader()->processes(); ++i) {
+    ORRERY_ASSIGN_OR_RETURN(auto grader, reasoning::Grader::Create(GraderOptionsOf(*config.grader())));
+    tools.graders.emplace_back(std::move(grader));
+  }
+  return tools;
+}
+
+// Why a campaign is being stopped.
+enum class Stop { kNone, kSignal, kMaxTokens, kMaxHours };
+
+// Shows progress and watches the budgets.
+class Watcher {
+ public:
+  Watcher(const Plan& plan, const actors::Meters& meters, const actors::Telemetry& telemetry, bool quiet)
+      : plan_(plan), meters_(meters), telemetry_(telemetry), progress_(quiet) {}
+
+  bool operator()() {
+    progress_.Show(Now());
+    if (stop_ != Stop::kNone) return true;
+    const auto& run = *plan_.config->run();
+    if (StopRequested()) stop_ = Stop::kSignal;
+    if (run.max_tokens() != 0 && meters_.search.tokens_generated >= run.max_tokens()) stop_ = Stop::kMaxTokens;
+    if (run.max_hours() > 0 && SecondsSince(begin_) >= run.max_hours() * 3600) stop_ = Stop::kMaxHours;
+    return stop_ != Stop::kNone;
+  }
+
+  Stop stop() const { return stop_; }
+  double seconds() const { return SecondsSince(begin_); }
+
+ private:
+  Moment Now() const {
+    const auto engine = telemetry_.engine();
+    const auto& search = meters_.search;
+    return {.seconds = seconds(),
+            .problems = plan_.problems->size(),
+            .done = search.problems_done,
+            .solved = search.problems_solved,
+            .rollouts = search.rollouts,
+            .rollouts_planned = plan_.problems->size() * static_cast<uint64_t>(plan_.rules.rollouts),
+            .tokens = engine ? engine->tokens_generated() : 0,
+            .batches = engine ? engine->batches() : 0,
+            .rows = engine ? engine->rows() : 0};
+  }
+
+  const Plan& plan_;
+  const actors::Meters& meters_;
+  const actors::Telemetry& telemetry_;
+  Progress progress_;
+  Clock::time_point begin_ = Clock::now();
+  Stop stop_ = Stop::kNone;
+};
+
+std::shared_ptr<actors::CampaignContext> ContextOf(const Plan& plan, const Tools& tools, const store::Store* store, actors::Meters* meters) {
+  auto context = std::make_shared<actors::CampaignContext>();
+  context->rules = plan.rules;
+  context->prompt_form = PromptFormOf(plan.config->search()->prompt());
+  context->seed = plan.config->run()->seed();
+  context->context_length = tools.engine->context_length();
+  context->tokenizer = &tools.engine->tokenizer();
+  context->store = store;
+  context->meters = meters;
+  return context;
+}
+
+constexpr uint32_t kLiveTrees = 64;  // enough to fill batches of hundreds of rows with five candidates each
+
+int Conclude(const actors::CampaignOutcome& outcome, Stop stop, const std::filesystem::path& out) {
+  if (!outcome.failure.empty()) {
+    fmt::print(stderr, "campaign: {}\nWhat was acknowledged is kept: run the same command again to go on.\n", outcome.failure);
+    return 1;
+  }
+  switch (stop) {
+    case Stop::kSignal: fmt::print(stderr, "stopped; run the same command again to go on ({})\n", out.string()); return outcome.stopped ? 130 : 0;
+    case Stop::kMaxTokens: fmt::print(stderr, "stopped by run.max_tokens; run again with more to go on\n"); return 0;
+    case Stop::kMaxHours: fmt::print(stderr, "stopped by run.max_hours; run again with more to go on\n"); return 0;
+    case Stop::kNone: break;
+  }
+  return 0;
+}
+
+void SetUpLog(const schema::Flags& flags) {
+  auto logger = spdlog::stderr_color_mt("orrery");
+  logger->set_pattern("%^%l%$: %v");
+  spdlog::set_default_logger(std::move(logger));
+  spdlog::set_level(flags.quiet ? spdlog::level::err : spdlog::level::from_str(flags.log_level));
+}
+
+void WarnOfMissingWalls(const schema::Config& config) {
+  if (config.sandbox()->isolation() != schema::IsolationKind::none) return;
+  const bool colour = isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == nullptr;
+  fmt::print(stderr, "{}sandbox.isolation=none: a model's code runs on this machine without walls{}\n", colour ? "\x1b[1;31m" : "", colour ? "\x1b[0m" : "");
+}
+
+}  // namespace
+
+StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
+  SetUpLog(flags);
+  ORRERY_ASSIGN_OR_RETURN(const Plan plan, MakePlan(flags));
+  WarnOfMissingWalls(*plan.config);
+  ORRERY_ASSIGN_OR_RETURN(auto opened, store::Store::Open(plan.out / "store", plan.fingerprint, plan.config.json()));
+  const std::shared_ptr<store::Store> store = std::move(opened);
+  ORRERY_RETURN_IF_ERROR(WriteConfiguration(plan.out, plan.config, plan.fingerprint));
+  ORRERY_ASSIGN_OR_RETURN(const bool finished, Finished(plan, *store));
+  if (finished && std::filesystem::exists(plan.out / "summary.json")) {
+    fmt::print("{}: this campaign is finished; --limit or search.rollouts extend it\n", plan.out.string());
+    return 0;
+  }
+
+  ORRERY_ASSIGN_OR_RETURN(Tools tools, LoadTools(plan));
+  actors::Meters meters;
+  auto telemetry = std::make_shared<actors::Telemetry>(&meters);
+  std::optional<prometheus::Exposer> exposer;
+  if (const uint32_t port = plan.config->run()->metrics_port(); port != 0) {
+    try {
+      exposer.emplace(fmt::format("127.0.0.1:{}", port));
+    } catch (const std::exception& error) {
+      return InvalidInput("--metrics-port {}: cannot be served on the loopback address ({})", port, error.what());
+    }
+    exposer->RegisterCollectable(telemetry);
+  }
+
+  Watcher watcher(plan, meters, *telemetry, flags.quiet);
+  const std::vector<std::string> guards = tools.sandboxes.front()->Guards();
+  const uint32_t live = plan.config->run()->live_trees();
+  const auto engine = tools.engine;
+  const auto outcome = actors::RunCampaign({.context = ContextOf(plan, tools, store.get(), &meters),
+                                            .problems = plan.problems,
+                                            .engine = engine,
+                                            .sandboxes = std::move(tools.sandboxes),
+                                            .graders = std::move(tools.graders),
+                                            .store = store,
+                                            .telemetry = telemetry,
+                                            .telemetry_file = plan.out / "telemetry.jsonl",
+                                            .live_trees = live == 0 ? kLiveTrees : live,
+                                            .threads = Threads(plan.config->run()->threads())},
+                                           std::ref(watcher));
+  const model::EngineCounters counters = engine->Counters();
+  ORRERY_RETURN_IF_ERROR(WriteOutputs({.out = plan.out,
+                                       .config = &plan.config,
+                                       .fingerprint = plan.fingerprint,
+                                       .problems = plan.problems.get(),
+                                       .store = store.get(),
+                                       .guards = guards,
+                                       .seconds = watcher.seconds(),
+                                       .tokens = counters.tokens_generated,
+                                       .batches = counters.batches,
+                                       .rows = counters.rows,
+                                       .quiet = flags.quiet}));
+  return Conclude(outcome, watcher.stop(), plan.out);
+}
+
+}  // namespace orrery::runners

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runners/settings.h"
+
+#include <sched.h>
+
+#include <string>
+
+#include "base/paths.h"
+
+namespace orrery::runners {
+namespace {
+
+std::string Number(double value) { return fmt::format("{}", value); }
+
+}  // namespace
+
+StatusOr<schema::ResolvedConfig> ApplyPreset(const schema::ResolvedConfig& config) {
+  ORRERY_ASSIGN_OR_RETURN(const search::Rules rules, search::Preset(config->search()->preset()->str()));
+  return config.WithDefaults({
+      {"search.rollouts", std::to_string(rules.rollouts)},
+      {"search.extra_rollouts_when_unsolved", std::to_string(rules.extra_rollouts_when_unsolved)},
+      {"search.candidates", std::to_string(rules.candidates)},
+      {"search.temperature", Number(rules.temperature)},
+      {"search.top_p", Number(rules.top_p)},
+      {"search.top_k", std::to_string(rules.top_k)},
+      {"search.max_depth", std::to_string(rules.max_depth)},
+      {"search.max_step_tokens", std::to_string(rules.max_step_tokens)},
+      {"search.max_total_tokens", std::to_string(rules.max_total_tokens)},
+      {"search.wave", std::to_string(rules.wave)},
+      {"search.exploration", Number(rules.exploration)},
+      {"search.unvisited", rules.unvisited == search::Unvisited::kInfinite ? "infinite" : "zero"},
+      {"search.dead_end", rules.dead_end == search::DeadEndBackup::kPath ? "path" : "itself"},
+      {"search.tolerated_errors", std::to_string(rules.tolerated_errors)},
+  });
+}
+
+search::Rules RulesOf(const schema::SearchConfig& config) {
+  search::Rules rules;
+  rules.rollouts = config.rollouts().value_or(rules.rollouts);
+  rules.candidates = config.candidates().value_or(rules.candidates);
+  rules.temperature = config.temperature().value_or(rules.temperature);
+  rules.top_p = config.top_p().value_or(rules.top_p);
+  rules.top_k = config.top_k().value_or(rules.top_k);
+  rules.max_depth = config.max_depth().value_or(rules.max_depth);
+  rules.max_step_tokens = config.max_step_tokens().value_or(rules.max_step_tokens);
+  rules.max_total_tokens = config.max_total_tokens().value_or(rules.max_total_tokens);
+  rules.wave = config.wave().value_or(rules.wave);
+  rules.exploration = config.exploration().value_or(rules.exploration);
+  rules.unvisited = config.unvisited().value_or(schema::UnvisitedScore::infinite) == schema::UnvisitedScore::infinite ? search::Unvisited::kInfinite
+                                                                                                                     : search::Unvisited::kZero;
+  rules.dead_end = config.dead_end().value_or(schema::DeadEndPolicy::path) == schema::DeadEndPolicy::path ? search::DeadEndBackup::kPath
+                                                                                                         : search::DeadEndBackup::kItself;
+  rules.tolerated_errors = config.tolerated_errors().value_or(rules.tolerated_errors);
+  rules.extra_rollouts_when_unsolved = config.extra_rollouts_when_unsolved().value_or(rules.extra_rollouts_when_unsolved);
+  return rules;
+}
+
+reasoning::PromptForm PromptFormOf(schema::PromptStyle style) {
+  return style == schema::PromptStyle::chatml ? reasoning::PromptForm::kChatMl : reasoning::PromptForm::kFineTuned;
+}
+
+model::EngineOptions EngineOptionsOf(const schema::Config& config) {
+  const auto& model = *config.model();
+  return {.precision = model.precision() == schema::WeightPrecision::bfloat16 ? model::Precision::kBfloat16 : model::Precision::kFloat32,
+          .threads = Threads(config.run()->threads()),
+          .kv_bytes = model.kv_bytes(),
+          .max_batch_rows = static_cast<int>(model.max_batch_rows()),
+          .context_length = static_cast<int>(model.context_length())};
+}
+
+sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config) {
+  sandbox::SandboxOptions options;
+  options.isolation = config.isolation() == schema::IsolationKind::none ? sandbox::Isolation::kNone : sandbox::Isolation::kBubblewrap;
+  options.python = PythonEnvironment();
+  options.wall_seconds = config.wall_seconds();
+  options.memory_bytes = config.memory_bytes();
+  options.output_bytes = config.output_bytes();
+  options.snapshot_bytes = config.snapshot_bytes();
+  options.snapshot_count = static_cast<int>(config.snapshot_count());
+  return options;
+}
+
+reasoning::GraderOptions GraderOptionsOf(const schema::GraderConfig& config) {
+  return {.python = PythonEnvironment(), .wall_seconds = config.wall_seconds()};
+}
+
+StatusOr<reasoning::ProblemSet> LoadProblemsOf(const schema::Config& config) {
+  const auto policy = config.problems()->bad_line() == schema::BadLinePolicy::skip ? reasoning::BadLine::kSkip : reasoning::BadLine::kFatal;
+  return reasoning::LoadProblems(CallerOrOwnFile(config.problems()->file()->string_view()),
+                                 {.limit = config.run()->limit(), .offset = config.run()->offset(), .bad_line = policy});
+}
+
+int Threads(uint32_t configured) {
+  if (configured != 0) return static_cast<int>(configured);
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
+  return CPU_COUNT(&allowed);
+}
+
+std::filesystem::path CallerOrOwnFile(std::string_view path) {
+  auto file = CallerPath(path);
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored)) return file;
+  const auto own = DataFile(path);
+  return own.ok() ? *own : file;
+}
+
+}  // namespace orrery::runners

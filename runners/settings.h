@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// From a resolved configuration to the plain options of each folder; the presets' values fill the keys that nobody set.
+
+#include "model/engine.h"
+#include "reasoning/grader.h"
+#include "reasoning/problem.h"
+#include "reasoning/prompt.h"
+#include "sandbox/sandbox.h"
+#include "schema/config.h"
+#include "search/rules.h"
+
+namespace orrery::runners {
+
+// The configuration with search.preset's values where no file or flag gave one.
+StatusOr<schema::ResolvedConfig> ApplyPreset(const schema::ResolvedConfig& config);
+
+search::Rules RulesOf(const schema::SearchConfig& config);
+reasoning::PromptForm PromptFormOf(schema::PromptStyle style);
+model::EngineOptions EngineOptionsOf(const schema::Config& config);
+sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config);
+reasoning::GraderOptions GraderOptionsOf(const schema::GraderConfig& config);
+StatusOr<reasoning::ProblemSet> LoadProblemsOf(const schema::Config& config);
+
+// 0 in the configuration stands for one for each core that this process may use.
+int Threads(uint32_t configured);
+
+// A file as the caller means it; where the caller has no such file, the program's own (configs/problems/quickstart.jsonl).
+std::filesystem::path CallerOrOwnFile(std::string_view path);
+
+}  // namespace orrery::runners

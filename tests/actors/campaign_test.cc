@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Whole campaigns over a scripted engine with the real store, sandbox and grader: the same records come out whatever the timing, the
+// number of threads, the moment of a kill; a broken part ends the run with its reason and loses nothing.
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <numeric>
+
+#include "actors/system.h"
+#include "base/digest.h"
+#include "base/paths.h"
+#include "store/convert.h"
+#include "tests/actors/scripted_engine.h"
+
+namespace orrery {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path FreshFolder(const std::string& name) {
+  const fs::path folder = fs::path(testing::TempDir()) / (name + std::to_string(getpid()));
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  return folder;
+}
+
+std::shared_ptr<const std::vector<reasoning::Problem>> Problems(int count) {
+  auto problems = std::make_shared<std::vector<reasoning::Problem>>();
+  for (int i = 0; i < count; ++i) {
+    problems->push_back({.id = "p" + std::to_string(i), .question = "What is " + std::to_string(i) + "?", .answer = std::to_string(i % 3), .source = "test", .level = ""});
+  }
+  return problems;
+}
+
+struct Setup {
+  fs::path folder;
+  search::Rules rules;
+  int problems = 12;
+  int threads = 2;
+  uint64_t timing = 1;
+  uint64_t fail_after = 0;
+  size_t live_trees = 8;
+  actors::Watch watch = [] { return false; };
+};
+
+// One sandbox and one grader for the whole test program: they hold nothing of a campaign.
+std::shared_ptr<sandbox::Sandbox> TheSandbox() {
+  static std::shared_ptr<sandbox::Sandbox> one = [] {
+    auto started = sandbox::Sandbox::Start({.python = PythonEnvironment()});
+    EXPECT_TRUE(started.ok()) << Message(started.status());
+    return std::shared_ptr<sandbox::Sandbox>(*std::move(started));
+  }();
+  return one;
+}
+
+std::shared_ptr<reasoning::Grader> TheGrader() {
+  static std::shared_ptr<reasoning::Grader> one = *reasoning::Grader::Create({.python = PythonEnvironment()});
+  return one;
+}
+
+search::Rules SmallRules() {
+  search::Rules rules;
+  rules.rollouts = 8;
+  rules.candidates = 4;
+  rules.max_depth = 6;
+  return rules;
+}
+
+actors::Meters& MetersOf(const Setup& setup) {
+  static std::map<std::string, actors::Meters> all;
+  return all[setup.folder.string()];
+}
+
+actors::CampaignOutcome Run(const Setup& setup) {
+  auto opened = store::Store::Open(setup.folder / "store", "fingerprint", "{}");
+  EXPECT_TRUE(opened.ok()) << Message(opened.status());
+  std::shared_ptr<store::Store> store = *std::move(opened);
+  auto engine = std::make_shared<ScriptedEngine>(setup.timing);
+  engine->fail_after = setup.fail_after;
+  auto context = std::make_shared<actors::CampaignContext>();
+  context->rules = setup.rules;
+  context->context_length = engine->context_length();
+  context->tokenizer = &engine->tokenizer();
+  context->store = store.get();
+  context->meters = &MetersOf(setup);
+  return actors::RunCampaign({.context = context,
+                              .problems = Problems(setup.problems),
+                              .engine = engine,
+                              .sandboxes = {TheSandbox()},
+                              .graders = {TheGrader()},
+                              .store = store,
+                              .telemetry = std::make_shared<actors::Telemetry>(context->meters),
+                              .telemetry_file = setup.folder / "telemetry.jsonl",
+                              .live_trees = setup.live_trees,
+                              .threads = setup.threads},
+                             setup.watch);
+}
+
+std::string Digest(const fs::path& folder) {
+  auto store = store::Store::OpenReadOnly(folder / "store");
+  EXPECT_TRUE(store.ok()) << Message(store.status());
+  Sha256 hash;
+  EXPECT_TRUE((*store)->ForEachTree([&](std::string_view problem, const store::TreeChunk& tree) {
+                         hash.UpdateSized(problem);
+                         hash.UpdateSized(tree.bytes());
+                         return true;
+                       }).ok());
+  return Hex(hash.Finish());
+}
+
+TEST(Campaign, SameRecordsWhateverTheTimingAndTheThreads) {
+  for (const int wave : {1, 4}) {
+    Setup first{.folder = FreshFolder("first"), .rules = SmallRules(), .threads = 1, .timing = 1};
+    first.rules.wave = wave;
+    const auto outcome = Run(first);
+    EXPECT_EQ(outcome.done, 12U);
+    EXPECT_EQ(outcome.failure, "");
+    EXPECT_GT(outcome.solved, 3U);
+    const std::string digest = Digest(first.folder);
+    for (const int threads : {2, 8}) {
+      Setup again = first;
+      again.folder = FreshFolder("again");
+      again.threads = threads;
+      again.timing = 100 + static_cast<uint64_t>(threads);
+      again.live_trees = threads == 2 ? 3 : 12;
+      Run(again);
+      EXPECT_EQ(Digest(again.folder), digest) << threads << " threads, waves of " << wave;
+    }
+  }
+}
+
+TEST(Campaign, SeedsAndRulesMatter) {
+  Setup first{.folder = FreshFolder("one"), .rules = SmallRules()};
+  Run(first);
+  Setup other = first;
+  other.folder = FreshFolder("other");
+  other.rules.exploration = 0.1;
+  Run(other);
+  EXPECT_NE(Digest(first.folder), Digest(other.folder));
+}
+
+TEST(Campaign, RecordsHoldWhatTheRulesPromise) {
+  Setup setup{.folder = FreshFolder("promise"), .rules = SmallRules()};
+  Run(setup);
+  auto store = *store::Store::OpenReadOnly(setup.folder / "store");
+  int trees = 0;
+  ASSERT_TRUE(store->ForEachTree([&](std::string_view, const store::TreeChunk& record) {
+    ++trees;
+    const search::Tree tree = store::TreeOf(*record);
+    EXPECT_TRUE(tree.rollouts.size() == 8 || record->exhausted());
+    EXPECT_EQ(tree.nodes[0].visits, tree.rollouts.size());
+    for (const auto* node : *record->nodes()) {
+      if (node->parent() < 0) continue;
+      const auto* parent = record->nodes()->Get(static_cast<unsigned>(node->parent()));
+      EXPECT_GE(parent->visits(), node->visits());
+      const auto* candidate = record->expansions()->Get(static_cast<unsigned>(parent->expansion()))->candidates()->Get(node->candidate());
+      EXPECT_TRUE(candidate->valid());
+      if (candidate->kind() != schema::StepKind::Answer) EXPECT_EQ(candidate->verdict(), schema::Verdict::Ok);
+      // One rollout is one new path: no end is reached twice.
+      if (node->terminal() != schema::Terminal::None) EXPECT_EQ(node->visits(), 1U);
+    }
+    return true;
+  }).ok());
+  EXPECT_EQ(trees, 12);
+}
+
+TEST(Campaign, KilledAtAnyMomentResumesToTheSameRecords) {
+  Setup whole{.folder = FreshFolder("whole"), .rules = SmallRules()};
+  Run(whole);
+  const std::string digest = Digest(whole.folder);
+  const std::string program = fs::read_symlink("/proc/self/exe");
+
+  for (const int after_ms : {300, 700, 1200}) {
+    Setup cut = whole;
+    cut.folder = FreshFolder("cut");
+    cut.timing = 7;
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      setenv("ORRERY_CHILD_FOLDER", cut.folder.c_str(), 1);
+      execl(program.c_str(), program.c_str(), "--gtest_filter=CampaignChild.*", nullptr);
+      _exit(127);
+    }
+    usleep(static_cast<useconds_t>(after_ms) * 1000);
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    Run(cut);
+    EXPECT_EQ(Digest(cut.folder), digest) << "killed after " << after_ms << " ms";
+    const auto& counts = MetersOf(cut).search;
+    EXPECT_EQ(MetersOf(whole).search.expansions, counts.expansions + counts.expansions_recalled + 0U) << "after " << after_ms << " ms";
+  }
+}
+
+// Not a test of its own: what the test above kills.
+TEST(CampaignChild, RunsUntilItIsKilled) {
+  const char* folder = getenv("ORRERY_CHILD_FOLDER");
+  if (folder == nullptr) return;
+  Setup setup{.folder = folder, .rules = SmallRules(), .timing = 7};
+  Run(setup);
+}
+
+TEST(Campaign, StoppedInGoodOrderAndExtendedWithoutPayingTwice) {
+  Setup whole{.folder = FreshFolder("big"), .rules = SmallRules()};
+  whole.rules.rollouts = 12;
+  Run(whole);
+
+  Setup parts{.folder = FreshFolder("parts"), .rules = SmallRules()};
+  parts.watch = [&] { return MetersOf(parts).search.expansions > 40; };
+  const auto stopped = Run(parts);
+  EXPECT_TRUE(stopped.stopped);
+  EXPECT_EQ(stopped.failure, "");
+  const uint64_t paid = MetersOf(parts).search.expansions;
+
+  parts.watch = [] { return false; };
+  EXPECT_FALSE(Run(parts).stopped);
+  parts.rules.rollouts = 12;
+  Run(parts);
+  EXPECT_EQ(Digest(parts.folder), Digest(whole.folder));
+  EXPECT_EQ(MetersOf(parts).search.expansions, MetersOf(whole).search.expansions);
+  EXPECT_LT(paid, MetersOf(whole).search.expansions);
+}
+
+TEST(Campaign, ExtraRolloutsGoToTheUnsolvedAlone) {
+  Setup setup{.folder = FreshFolder("extra"), .rules = SmallRules()};
+  setup.rules.rollouts = 2;
+  setup.rules.extra_rollouts_when_unsolved = 5;
+  Run(setup);
+  auto store = *store::Store::OpenReadOnly(setup.folder / "store");
+  int extended = 0;
+  ASSERT_TRUE(store->ForEachTree([&](std::string_view, const store::TreeChunk& record) {
+    bool early = false;
+    for (unsigned i = 0; i < std::min(2U, record->rollouts()->size()); ++i) early = early || record->rollouts()->Get(i)->value() > 0;
+    if (early) EXPECT_EQ(record->rollouts()->size(), 2U);
+    if (!early && !record->exhausted()) EXPECT_EQ(record->rollouts()->size(), 7U);
+    extended += early ? 0 : 1;
+    return true;
+  }).ok());
+  EXPECT_GT(extended, 0);
+}
+
+TEST(Campaign, AnEngineThatFailsEndsTheRunWithItsReasonAndResumes) {
+  Setup whole{.folder = FreshFolder("sound"), .rules = SmallRules()};
+  Run(whole);
+  Setup broken = whole;
+  broken.folder = FreshFolder("broken");
+  broken.fail_after = 20;
+  const auto outcome = Run(broken);
+  EXPECT_EQ(outcome.failure, "the device fell off the bus");
+  EXPECT_LT(outcome.done, 12U);
+  broken.fail_after = 0;
+  EXPECT_EQ(Run(broken).failure, "");
+  EXPECT_EQ(Digest(broken.folder), Digest(whole.folder));
+}
+
+TEST(Campaign, NoActorIsLeftBehind) {
+  Setup setup{.folder = FreshFolder("left"), .rules = SmallRules()};
+  Run(setup);
+  for (size_t kind = 0; kind < actors::kKinds; ++kind) {
+    EXPECT_EQ(MetersOf(setup).kinds[kind].live, 0) << Name(static_cast<actors::Kind>(kind));
+  }
+}
+
+}  // namespace
+}  // namespace orrery

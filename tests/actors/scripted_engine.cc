@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/actors/scripted_engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace orrery {
+namespace {
+
+// An answer of 0, 1 or 2 in \boxed{}, or a line of a program that works towards printing one; some are wrong Python, some loop back.
+model::Generation Write(const model::GenerationRequest& request, std::string_view prompt) {
+  const auto dice = [&](uint32_t index, uint32_t sides) { return request.random.Bits(Purpose::kSampleToken, index) % sides; };
+  model::Generation generation;
+  generation.id = request.id;
+  generation.reason = model::FinishReason::kStop;
+  generation.log_probability = -0.5 * dice(9, 8);
+  if (prompt.ends_with("<answer>")) {
+    generation.text = fmt::format("The result is \\boxed{{{}}}\n", dice(0, 3));
+    generation.stop = "<end_of_answer>";
+  } else if (dice(1, 6) == 0) {
+    generation.text = "x = undefined_name\n";
+    generation.stop = "<end_of_step>";
+  } else if (dice(2, 3) == 0) {
+    generation.text = fmt::format("print({})\n", dice(3, 3));
+    generation.stop = "<end_of_code>";
+  } else if (dice(4, 8) == 0) {
+    generation.text = "I do not know how to go on";
+    generation.reason = model::FinishReason::kLength;
+  } else {
+    generation.text = fmt::format("# Step: add\nx{} = {}\n", dice(5, 4), dice(6, 5));
+    generation.stop = "<end_of_step>";
+  }
+  generation.tokens.assign(generation.text.begin(), generation.text.end());
+  return generation;
+}
+
+}  // namespace
+
+ByteTokenizer::ByteTokenizer() {
+  for (int byte = 0; byte < 256; ++byte) bytes_.push_back(static_cast<char>(byte));
+}
+
+std::vector<model::TokenId> ByteTokenizer::Encode(std::string_view text, model::SpecialTokens) const {
+  std::vector<model::TokenId> tokens;
+  for (const char byte : text) tokens.push_back(static_cast<unsigned char>(byte));
+  return tokens;
+}
+
+std::string_view ByteTokenizer::Bytes(model::TokenId token) const {
+  return token < 256 ? std::string_view(bytes_).substr(static_cast<size_t>(token), 1) : std::string_view();
+}
+
+std::optional<model::TokenId> ByteTokenizer::Find(std::string_view) const { return std::nullopt; }
+
+Status ScriptedEngine::Submit(model::GenerationRequest request) {
+  pending_.push_back(std::move(request));
+  ++counters_.requests;
+  return absl::OkStatus();
+}
+
+StatusOr<std::vector<model::Generation>> ScriptedEngine::Step() {
+  ++counters_.batches;
+  counters_.rows += pending_.size();
+  if (fail_after != 0 && counters_.batches > fail_after) return Failed("the device fell off the bus");
+  std::shuffle(pending_.begin(), pending_.end(), timing_);
+  std::vector<model::Generation> finished;
+  const size_t count = pending_.empty() ? 0 : 1 + timing_() % pending_.size();
+  for (size_t i = 0; i < count; ++i) {
+    finished.push_back(Write(pending_.front(), tokenizer_.Decode(pending_.front().prompt)));
+    counters_.tokens_generated += finished.back().tokens.size();
+    pending_.pop_front();
+  }
+  return finished;
+}
+
+StatusOr<std::vector<float>> ScriptedEngine::Logits(const std::vector<model::TokenId>&) { return Unavailable("a script has no logits"); }
+
+}  // namespace orrery

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// An engine that writes small, real programs by dice, so that the actors can be tested over thousands of expansions in seconds.
+//
+// What it writes is a function of the request alone, as with a transformer; in which order and after how many batches requests finish
+// is drawn from `timing`, so that two runs of the same search see different message orders.
+
+#include <deque>
+#include <memory>
+#include <random>
+
+#include "model/engine.h"
+
+namespace orrery {
+
+// One token a byte.
+class ByteTokenizer : public model::Tokenizer {
+ public:
+  ByteTokenizer();
+  std::vector<model::TokenId> Encode(std::string_view text, model::SpecialTokens special) const override;
+  std::string_view Bytes(model::TokenId token) const override;
+  int vocabulary_size() const override { return 257; }
+  bool IsEndOfText(model::TokenId token) const override { return token == 256; }
+  std::optional<model::TokenId> Find(std::string_view special_token) const override;
+
+ private:
+  std::string bytes_;
+};
+
+class ScriptedEngine : public model::Engine {
+ public:
+  explicit ScriptedEngine(uint64_t timing) : timing_(timing) {}
+
+  const model::Tokenizer& tokenizer() const override { return tokenizer_; }
+  int context_length() const override { return 1 << 20; }
+  Status Submit(model::GenerationRequest request) override;
+  StatusOr<std::vector<model::Generation>> Step() override;
+  bool Idle() const override { return pending_.empty(); }
+  model::EngineCounters Counters() const override { return counters_; }
+  StatusOr<std::vector<float>> Logits(const std::vector<model::TokenId>& prompt) override;
+
+  // The step after which Step() fails with an error; 0: never.
+  uint64_t fail_after = 0;
+
+ private:
+  ByteTokenizer tokenizer_;
+  std::mt19937_64 timing_;
+  std::deque<model::GenerationRequest> pending_;
+  model::EngineCounters counters_;
+};
+
+}  // namespace orrery
