@@ -42,7 +42,7 @@ size_t TerminalWidth() {
 // The caller's file; else the program's own of that name; else the caller's path again, for the message that it is not there.
 std::filesystem::path FindConfig(const std::string& name) {
   std::error_code ignored;
-  const std::filesystem::path callers = CallerPath(name);
+  std::filesystem::path callers = CallerPath(name);
   if (std::filesystem::exists(callers, ignored) || std::filesystem::path(name).is_absolute()) return callers;
   const auto own = DataFile(name);
   return own.ok() ? *own : callers;
