@@ -54,8 +54,11 @@ std::string Nearest(std::string_view name) {
 
 Status UnknownKey(std::string_view place, std::string_view name) {
   const std::string nearest = Nearest(name);
-  if (nearest.empty()) return InvalidInput("{}: expected a key of the configuration (--help lists them), found {}", place, DescribeText(name));
-  return InvalidInput("{}: expected a key of the configuration, found {}; did you mean \"{}\"?", place, DescribeText(name), nearest);
+  if (nearest.empty())
+    return InvalidInput("{}: expected a key of the configuration (--help lists them), found {}", place,
+                        DescribeText(name));
+  return InvalidInput("{}: expected a key of the configuration, found {}; did you mean \"{}\"?", place,
+                      DescribeText(name), nearest);
 }
 
 bool IsFingerprint(const JsonValue& value) {
@@ -94,7 +97,8 @@ class ConfigResolver {
       const ConfigSection* section = Keys().FindSection(member.key);
       if (section == nullptr) return UnknownKey(place, member.key);
       if (member.value.kind != JsonValue::Kind::kObject) {
-        return InvalidInput("{}:{}: {}: expected an object in braces, found {}", name, member.value.line, member.key, Describe(member.value));
+        return InvalidInput("{}:{}: {}: expected an object in braces, found {}", name, member.value.line, member.key,
+                            Describe(member.value));
       }
       for (const JsonMember& leaf : member.value.members) {
         const std::string key = member.key + "." + leaf.key;
@@ -122,7 +126,8 @@ class ConfigResolver {
   Status AddDefault(const KeyValue& setting) {
     ConfigResolver checked;
     ORRERY_RETURN_IF_ERROR(checked.AddSetting(setting));
-    values_.try_emplace(setting.key, ResolvedConfig::Value{checked.values_.at(setting.key).json, ResolvedConfig::Layer::kDefault});
+    values_.try_emplace(setting.key,
+                        ResolvedConfig::Value{checked.values_.at(setting.key).json, ResolvedConfig::Layer::kDefault});
     return absl::OkStatus();
   }
 
@@ -132,11 +137,14 @@ class ConfigResolver {
     config.json_ = Json("");
     config.fingerprint_ = Fingerprint();
     flatbuffers::Parser parser;
-    if (!parser.Deserialize(reinterpret_cast<const uint8_t*>(CompiledConfigSchema().data()), CompiledConfigSchema().size())) {
+    if (!parser.Deserialize(reinterpret_cast<const uint8_t*>(CompiledConfigSchema().data()),
+                            CompiledConfigSchema().size())) {
       return Failed("the compiled schema of the configuration could not be read");
     }
-    if (!parser.ParseJson(config.json_.c_str())) return Failed("the configuration could not be built: {}", parser.error_);
-    const std::string_view bytes(reinterpret_cast<const char*>(parser.builder_.GetBufferPointer()), parser.builder_.GetSize());
+    if (!parser.ParseJson(config.json_.c_str()))
+      return Failed("the configuration could not be built: {}", parser.error_);
+    const std::string_view bytes(reinterpret_cast<const char*>(parser.builder_.GetBufferPointer()),
+                                 parser.builder_.GetSize());
     ORRERY_ASSIGN_OR_RETURN(config.buffer_, Chunk<Config>::Verified(bytes));
     return config;
   }
@@ -165,10 +173,12 @@ class ConfigResolver {
   }
 
  private:
-  static Status CheckOnce(const std::string& place, const std::string& key, int line, std::map<std::string, int>* first_lines) {
+  static Status CheckOnce(const std::string& place, const std::string& key, int line,
+                          std::map<std::string, int>* first_lines) {
     const auto [first, added] = first_lines->try_emplace(key, line);
     if (added) return absl::OkStatus();
-      return InvalidInput("{}: expected each key once, found {} again (first in line {})", place, DescribeText(key), first->second);
+    return InvalidInput("{}: expected each key once, found {} again (first in line {})", place, DescribeText(key),
+                        first->second);
   }
 
   Status Add(const std::string& place, const std::string& name, const JsonValue& value) {
@@ -210,7 +220,7 @@ class ConfigResolver {
 StatusOr<KeyValue> ParseKeyValue(std::string_view text, std::string origin) {
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) {
-      return InvalidInput("{}: expected key=value, found {}", origin, DescribeText(text));
+    return InvalidInput("{}: expected key=value, found {}", origin, DescribeText(text));
   }
   return KeyValue{std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)), std::move(origin)};
 }
@@ -238,7 +248,8 @@ StatusOr<ResolvedConfig> LoadConfig(const ConfigSource& source) {
   return builder.Build();
 }
 
-StatusOr<ResolvedConfig> ParseConfig(std::string_view text, std::string_view name, const std::vector<KeyValue>& settings) {
+StatusOr<ResolvedConfig> ParseConfig(std::string_view text, std::string_view name,
+                                     const std::vector<KeyValue>& settings) {
   ConfigResolver builder;
   ORRERY_RETURN_IF_ERROR(builder.AddFile(text, name));
   for (const KeyValue& setting : settings) ORRERY_RETURN_IF_ERROR(builder.AddSetting(setting));

@@ -48,15 +48,18 @@ std::string Standard(const ConfigKey& key) {
 
 std::string ConfigHelp(size_t width) {
   std::string text;
-  Wrap("Keys of the configuration, for JSON files (// and /* */ comments are welcome) and for --set key=value. "
-       "[result]: the records depend on it. [machine]: only where and how fast; a run may be resumed under another value. "
-       "[budget]: how far the search goes; a finished run can be extended.",
-       0, width, &text);
+  Wrap(
+      "Keys of the configuration, for JSON files (// and /* */ comments are welcome) and for --set key=value. "
+      "[result]: the records depend on it. [machine]: only where and how fast; a run may be resumed under another "
+      "value. "
+      "[budget]: how far the search goes; a finished run can be extended.",
+      0, width, &text);
   for (const ConfigSection& section : Keys().sections) {
     text += '\n';
     Wrap(section.name + ": " + section.comment, 0, width, &text);
     for (const ConfigKey& key : section.keys) {
-      Wrap(fmt::format("{} [{}] {}; default: {}", key.name, Name(key.mark), Values(key), Standard(key)), 2, width, &text);
+      Wrap(fmt::format("{} [{}] {}; default: {}", key.name, Name(key.mark), Values(key), Standard(key)), 2, width,
+           &text);
       Wrap(key.comment, 6, width, &text);
     }
   }

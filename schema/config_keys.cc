@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <cstdio>
+#include <cstdlib>
 #include <limits>
 
 #include "schema/config_schema.h"
@@ -35,7 +35,8 @@ std::optional<double> ParseReal(std::string_view text) {
 // The shortest digits that read back to the same number; both zeros are "0".
 std::string RealText(double value) { return fmt::format("{}", value == 0 ? 0.0 : value); }
 
-std::optional<std::string> Attribute(const flatbuffers::Vector<flatbuffers::Offset<reflection::KeyValue>>* attributes, const char* name) {
+std::optional<std::string> Attribute(const flatbuffers::Vector<flatbuffers::Offset<reflection::KeyValue>>* attributes,
+                                     const char* name) {
   const auto* found = attributes == nullptr ? nullptr : attributes->LookupByKey(name);
   if (found == nullptr) return std::nullopt;
   return found->value() == nullptr ? "" : found->value()->str();
@@ -91,7 +92,8 @@ std::optional<IntegerRange> RangeOf(reflection::BaseType type) {
 
 class KeyReader {
  public:
-  KeyReader(const reflection::Schema& schema, const reflection::Field& field, std::string name) : schema_(schema), field_(field) {
+  KeyReader(const reflection::Schema& schema, const reflection::Field& field, std::string name)
+      : schema_(schema), field_(field) {
     key_.name = std::move(name);
     key_.comment = Comment(field);
   }
@@ -113,7 +115,8 @@ class KeyReader {
     } else if (const auto range = RangeOf(type.base_type())) {
       ORRERY_RETURN_IF_ERROR(ReadInteger(*range));
     } else {
-      return InvalidInput("schema: {}: expected a plain value, found {}", key_.name, reflection::EnumNameBaseType(type.base_type()));
+      return InvalidInput("schema: {}: expected a plain value, found {}", key_.name,
+                          reflection::EnumNameBaseType(type.base_type()));
     }
     ORRERY_RETURN_IF_ERROR(CheckStandard());
     return std::move(key_);
@@ -127,14 +130,16 @@ class KeyReader {
       key_.mark = mark;
       ++marks;
     }
-    if (marks != 1) return InvalidInput("schema: {}: expected exactly one of result, machine, budget, found {}", key_.name, marks);
+    if (marks != 1)
+      return InvalidInput("schema: {}: expected exactly one of result, machine, budget, found {}", key_.name, marks);
     if (key_.comment.empty()) return InvalidInput("schema: {}: expected a /// comment, found none", key_.name);
     return absl::OkStatus();
   }
 
   Status ReadEnum() {
     key_.type = KeyType::kEnum;
-    for (const auto* value : *schema_.enums()->Get(static_cast<flatbuffers::uoffset_t>(field_.type()->index()))->values()) {
+    for (const auto* value :
+         *schema_.enums()->Get(static_cast<flatbuffers::uoffset_t>(field_.type()->index()))->values()) {
       key_.choices.push_back(value->name()->str());
       if (value->value() == field_.default_integer()) key_.standard = QuoteJson(value->name()->str());
     }
@@ -144,7 +149,8 @@ class KeyReader {
   Status ReadReal() {
     key_.type = KeyType::kReal;
     key_.standard = RealText(field_.default_real());
-    for (auto [name, bound] : {std::pair("min", &key_.minimum), std::pair("max", &key_.maximum), std::pair("above", &key_.above)}) {
+    for (auto [name, bound] :
+         {std::pair("min", &key_.minimum), std::pair("max", &key_.maximum), std::pair("above", &key_.above)}) {
       const auto text = Attribute(field_.attributes(), name);
       if (!text) continue;
       *bound = ParseReal(*text);
@@ -164,7 +170,8 @@ class KeyReader {
       if (!text) continue;
       const auto value = ParseInteger(*text);
       if (!value || *value < range.least || *value > range.most) {
-        return InvalidInput("schema: {}: {}: expected a whole number that the type holds, found \"{}\"", key_.name, name, *text);
+        return InvalidInput("schema: {}: {}: expected a whole number that the type holds, found \"{}\"", key_.name,
+                            name, *text);
       }
       *bound = *value;
     }
@@ -175,12 +182,14 @@ class KeyReader {
     if (field_.optional() && key_.type != KeyType::kString) {
       key_.standard.reset();
       key_.otherwise = Attribute(field_.attributes(), "otherwise").value_or("");
-      if (key_.otherwise.empty()) return InvalidInput("schema: {}: expected the attribute otherwise beside = null, found none", key_.name);
+      if (key_.otherwise.empty())
+        return InvalidInput("schema: {}: expected the attribute otherwise beside = null, found none", key_.name);
       return absl::OkStatus();
     }
     if (!key_.standard) return InvalidInput("schema: {}: expected a default, found none", key_.name);
     ORRERY_ASSIGN_OR_RETURN(const JsonValue value, ReadJson(*key_.standard, "schema"));
-    if (!Canonical(key_, value)) return InvalidInput("schema: {}: default: expected {}, found {}", key_.name, Expected(key_), *key_.standard);
+    if (!Canonical(key_, value))
+      return InvalidInput("schema: {}: default: expected {}, found {}", key_.name, Expected(key_), *key_.standard);
     return absl::OkStatus();
   }
 
@@ -244,7 +253,8 @@ StatusOr<ConfigKeys> ReadConfigKeys(std::string_view compiled_schema) {
     const auto& table = *schema.objects()->Get(static_cast<flatbuffers::uoffset_t>(part->type()->index()));
     section.comment = Comment(table);
     for (const auto* field : Fields(table)) {
-      ORRERY_ASSIGN_OR_RETURN(ConfigKey key, KeyReader(schema, *field, section.name + "." + field->name()->str()).Read());
+      ORRERY_ASSIGN_OR_RETURN(ConfigKey key,
+                              KeyReader(schema, *field, section.name + "." + field->name()->str()).Read());
       section.keys.push_back(std::move(key));
     }
     keys.sections.push_back(std::move(section));
@@ -252,9 +262,7 @@ StatusOr<ConfigKeys> ReadConfigKeys(std::string_view compiled_schema) {
   return keys;
 }
 
-std::string_view CompiledConfigSchema() {
-  return {reinterpret_cast<const char*>(kConfigSchema), kConfigSchemaSize};
-}
+std::string_view CompiledConfigSchema() { return {reinterpret_cast<const char*>(kConfigSchema), kConfigSchemaSize}; }
 
 const ConfigKeys& Keys() {
   // A schema that breaks its rules does not pass the tests; a program that carries one cannot go on.
@@ -293,7 +301,8 @@ std::optional<std::string> Canonical(const ConfigKey& key, const JsonValue& valu
     case KeyType::kEnum:
     case KeyType::kString:
       if (value.kind != Kind::kString) return std::nullopt;
-      if (!key.choices.empty() && std::find(key.choices.begin(), key.choices.end(), value.text) == key.choices.end()) return std::nullopt;
+      if (!key.choices.empty() && std::find(key.choices.begin(), key.choices.end(), value.text) == key.choices.end())
+        return std::nullopt;
       return QuoteJson(value.text);
     case KeyType::kInteger: {
       if (value.kind != Kind::kNumber) return std::nullopt;
@@ -305,7 +314,8 @@ std::optional<std::string> Canonical(const ConfigKey& key, const JsonValue& valu
   }
   if (value.kind != Kind::kNumber) return std::nullopt;
   const auto number = ParseReal(value.text);
-  if (!number || (key.minimum && *number < *key.minimum) || (key.maximum && *number > *key.maximum)) return std::nullopt;
+  if (!number || (key.minimum && *number < *key.minimum) || (key.maximum && *number > *key.maximum))
+    return std::nullopt;
   if (key.above && !(*number > *key.above)) return std::nullopt;
   return RealText(*number);
 }

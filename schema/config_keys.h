@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The keys of a configuration as the compiled schema (config.fbs through flatc's reflection) describes them: the reader, the help and
-// the fingerprint all work from this list, so that none of them can disagree with the schema.
+// The keys of a configuration as the compiled schema (config.fbs through flatc's reflection) describes them: the
+// reader, the help and the fingerprint all work from this list, so that none of them can disagree with the schema.
 
 #include <optional>
 #include <string>
@@ -28,12 +28,12 @@ struct ConfigKey {
   std::string name;  // "search.rollouts"
   KeyType type = KeyType::kString;
   KeyMark mark = KeyMark::kResult;
-  WideInteger least = 0, most = 0;            // of an integer, both included
-  std::optional<double> minimum, maximum;     // of a real number, both included
-  std::optional<double> above;                // of a real number, excluded
-  std::vector<std::string> choices;           // of an enum, or of a string that has a list of them
-  std::optional<std::string> standard;        // the default in canonical form; empty: the key has none of its own
-  std::string otherwise;                      // in words, where there is no default: what serves when nobody set it
+  WideInteger least = 0, most = 0;         // of an integer, both included
+  std::optional<double> minimum, maximum;  // of a real number, both included
+  std::optional<double> above;             // of a real number, excluded
+  std::vector<std::string> choices;        // of an enum, or of a string that has a list of them
+  std::optional<std::string> standard;     // the default in canonical form; empty: the key has none of its own
+  std::string otherwise;                   // in words, where there is no default: what serves when nobody set it
   std::string comment;
 };
 
@@ -51,8 +51,9 @@ struct ConfigKeys {
   const ConfigSection* FindSection(std::string_view name) const;
 };
 
-// Reads a compiled schema (flatc --schema -b --bfbs-comments). Its root is a table of tables of plain values. InvalidInput names what
-// breaks the rules of config.fbs: a key without exactly one mark, a range that is no number, a default outside of it.
+// Reads a compiled schema (flatc --schema -b --bfbs-comments). Its root is a table of tables of plain values.
+// InvalidInput names what breaks the rules of config.fbs: a key without exactly one mark, a range that is no number, a
+// default outside of it.
 StatusOr<ConfigKeys> ReadConfigKeys(std::string_view compiled_schema);
 
 // config.fbs as it was compiled into this program, and its keys.

@@ -39,7 +39,8 @@ size_t TerminalWidth() {
   return std::clamp<size_t>(size.ws_col, kLeast, kMost);
 }
 
-// The caller's file; else the program's own of that name; else the caller's path again, for the message that it is not there.
+// The caller's file; else the program's own of that name; else the caller's path again, for the message that it is not
+// there.
 std::filesystem::path FindConfig(const std::string& name) {
   std::error_code ignored;
   std::filesystem::path callers = CallerPath(name);
@@ -52,14 +53,22 @@ std::filesystem::path FindConfig(const std::string& name) {
 
 void Flags::AddTo(CLI::App& app, std::string preset) {
   preset_ = std::move(preset);
-  app.add_option("--config", files_, fmt::format("configuration file, JSON with comments; of several the later wins (default: {})", preset_))
+  app.add_option(
+         "--config", files_,
+         fmt::format("configuration file, JSON with comments; of several the later wins (default: {})", preset_))
       ->type_name("FILE")
       ->expected(1)
       ->take_all();
-  app.add_option("--set", set_, "set a key of the configuration; can be given more than once")->type_name("KEY=VALUE")->expected(1)->take_all();
+  app.add_option("--set", set_, "set a key of the configuration; can be given more than once")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
   for (const ShortForm& form : kShortForms) {
     app.add_option_function<std::string>(
-           form.flag, [this, form](const std::string& value) { short_forms_.push_back({form.key, value, form.flag}); },
+           form.flag,
+           [this, form](const std::string& value) {
+             short_forms_.push_back({form.key, value, form.flag});
+           },
            fmt::format("{} ({})", form.help, form.key))
         ->type_name(form.type);
   }

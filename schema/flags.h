@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The command line that every campaign-like runner shares: --config, --set, the short forms of common keys, --quiet, --log-level.
+// The command line that every campaign-like runner shares: --config, --set, the short forms of common keys, --quiet,
+// --log-level.
 //
 //   CLI::App app("…");
 //   schema::Flags flags;
@@ -22,12 +23,13 @@ struct Flags {
   bool quiet = false;              // no progress on standard error; errors stay
   std::string log_level = "info";  // trace, debug, info, warn, error, off
 
-  // Adds the flags, and the keys below them in --help. `preset` is the file that serves where no --config is given, named from the root
-  // of the source tree. The object must outlive the parsing.
+  // Adds the flags, and the keys below them in --help. `preset` is the file that serves where no --config is given,
+  // named from the root of the source tree. The object must outlive the parsing.
   void AddTo(CLI::App& app, std::string preset);
 
-  // The configuration that the flags ask for: files, then --set, then the short forms; what comes later wins. A relative --config is the caller's; where the caller has no such file, the program's own
-  // (configs/gsm8k.json) serves.
+  // The configuration that the flags ask for: files, then --set, then the short forms; what comes later wins. A
+  // relative --config is the caller's; where the caller has no such file, the program's own (configs/gsm8k.json)
+  // serves.
   StatusOr<ResolvedConfig> Load() const;
 
  private:

@@ -23,7 +23,8 @@ size_t Utf8Length(std::string_view text) {
     return 3;
   }
   if (head >= 0xF0 && head <= 0xF4) {
-    if (!tail(1) || !tail(2) || !tail(3) || (head == 0xF0 && byte(1) < 0x90) || (head == 0xF4 && byte(1) > 0x8F)) return 0;
+    if (!tail(1) || !tail(2) || !tail(3) || (head == 0xF0 && byte(1) < 0x90) || (head == 0xF4 && byte(1) > 0x8F))
+      return 0;
     return 4;
   }
   return 0;
@@ -116,7 +117,8 @@ class Reader {
 
   StatusOr<JsonValue> Value(int depth) {
     if (depth > kMaxJsonDepth) {
-      return InvalidInput("{}:{}: expected at most {} levels of braces and brackets, found more", name_, line_, kMaxJsonDepth);
+      return InvalidInput("{}:{}: expected at most {} levels of braces and brackets, found more", name_, line_,
+                          kMaxJsonDepth);
     }
     JsonValue value;
     value.line = line_;
@@ -177,7 +179,8 @@ class Reader {
     if (!Digit()) return Unexpected("a digit");
     while (Digit()) ++at_;
     if (zero && at_ - begin > (text_[begin] == '-' ? 2u : 1u)) {
-      return InvalidInput("{}:{}: expected a number without leading zeros, found {}", name_, line_, text_.substr(begin, at_ - begin));
+      return InvalidInput("{}:{}: expected a number without leading zeros, found {}", name_, line_,
+                          text_.substr(begin, at_ - begin));
     }
     if (Take('.')) {
       if (!Digit()) return Unexpected("a digit after the decimal point");
@@ -210,7 +213,8 @@ class Reader {
     while (true) {
       if (AtEnd()) return Unexpected("the closing quote of a text");
       const char c = Peek();
-      if (static_cast<uint8_t>(c) < 0x20) return Unexpected("the closing quote of a text (control characters are written as escapes)");
+      if (static_cast<uint8_t>(c) < 0x20)
+        return Unexpected("the closing quote of a text (control characters are written as escapes)");
       if (Take('"')) return out;
       if (c == '\\') {
         ORRERY_RETURN_IF_ERROR(Escape(&out));
@@ -242,7 +246,8 @@ class Reader {
       code = 0x10000 + ((*code - 0xD800) << 10) + (*low - 0xDC00);
     }
     if (*code == 0) return InvalidInput("{}:{}: expected text without the character NUL, found \\u0000", name_, line_);
-    if (*code >= 0xD800 && *code <= 0xDFFF) return InvalidInput("{}:{}: expected a whole \\u pair, found half of one", name_, line_);
+    if (*code >= 0xD800 && *code <= 0xDFFF)
+      return InvalidInput("{}:{}: expected a whole \\u pair, found half of one", name_, line_);
     AppendUtf8(*code, out);
     return absl::OkStatus();
   }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// JSON with comments, read into values that know their line: what a configuration file is before anyone knows what its keys mean.
+// JSON with comments, read into values that know their line: what a configuration file is before anyone knows what its
+// keys mean.
 //
-// Standard JSON (RFC 8259) in UTF-8, plus // and /* */ comments and a byte order mark. No trailing commas, no other liberties.
+// Standard JSON (RFC 8259) in UTF-8, plus // and /* */ comments and a byte order mark. No trailing commas, no other
+// liberties.
 
 #include <string>
 #include <string_view>

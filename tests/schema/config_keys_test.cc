@@ -14,9 +14,11 @@ StatusOr<ConfigKeys> Compile(std::string_view field, std::string_view comment = 
   options.binary_schema_builtins = true;
   flatbuffers::Parser parser(options);
   const std::string text = fmt::format(
-      "attribute \"result\"; attribute \"machine\"; attribute \"budget\"; attribute \"min\"; attribute \"max\"; attribute \"above\";"
+      "attribute \"result\"; attribute \"machine\"; attribute \"budget\"; attribute \"min\"; attribute \"max\"; "
+      "attribute \"above\";"
       "attribute \"default\"; attribute \"one_of\"; attribute \"otherwise\"; attribute \"version\";"
-      "enum Colour : ubyte {{ red, green }} table Part {{\n{}\n{}\n}} table Root (version: \"7\") {{ part:Part; }} root_type Root;",
+      "enum Colour : ubyte {{ red, green }} table Part {{\n{}\n{}\n}} table Root (version: \"7\") {{ part:Part; }} "
+      "root_type Root;",
       comment, field);
   EXPECT_TRUE(parser.Parse(text.c_str())) << parser.error_;
   parser.Serialize();
@@ -48,12 +50,14 @@ TEST(ConfigKeys, MarksThatOthersRelyOn) {
     EXPECT_NE(key, nullptr) << name;
     return key == nullptr ? KeyMark::kBudget : key->mark;
   };
-  for (const char* name : {"run.seed", "search.preset", "search.candidates", "search.temperature", "search.wave", "search.prompt", "model.name",
-                           "model.precision", "sandbox.wall_seconds", "sandbox.memory_bytes", "sandbox.output_bytes"}) {
+  for (const char* name :
+       {"run.seed", "search.preset", "search.candidates", "search.temperature", "search.wave", "search.prompt",
+        "model.name", "model.precision", "sandbox.wall_seconds", "sandbox.memory_bytes", "sandbox.output_bytes"}) {
     EXPECT_EQ(mark(name), KeyMark::kResult) << name;
   }
-  for (const char* name : {"run.threads", "run.out", "run.limit", "run.offset", "run.max_hours", "problems.file", "model.kv_bytes",
-                           "model.max_batch_rows", "sandbox.isolation", "sandbox.processes", "sandbox.snapshot_bytes"}) {
+  for (const char* name :
+       {"run.threads", "run.out", "run.limit", "run.offset", "run.max_hours", "problems.file", "model.kv_bytes",
+        "model.max_batch_rows", "sandbox.isolation", "sandbox.processes", "sandbox.snapshot_bytes"}) {
     EXPECT_EQ(mark(name), KeyMark::kMachine) << name;
   }
   EXPECT_EQ(mark("search.rollouts"), KeyMark::kBudget);
@@ -82,22 +86,30 @@ TEST(ConfigKeys, ReadsTypesRangesAndDefaults) {
 
 TEST(ConfigKeys, RefusesASchemaThatBreaksTheRules) {
   EXPECT_EQ(Error("x:int = 1;"), "schema: part.x: expected exactly one of result, machine, budget, found 0");
-  EXPECT_EQ(Error("x:int = 1 (result, machine);"), "schema: part.x: expected exactly one of result, machine, budget, found 2");
+  EXPECT_EQ(Error("x:int = 1 (result, machine);"),
+            "schema: part.x: expected exactly one of result, machine, budget, found 2");
   EXPECT_EQ(Error("x:int = 1 (result);", ""), "schema: part.x: expected a /// comment, found none");
-  EXPECT_EQ(Error("x:int = 1 (result, min: \"one\");"), "schema: part.x: min: expected a whole number that the type holds, found \"one\"");
-  EXPECT_EQ(Error("x:byte = 1 (result, max: \"128\");"), "schema: part.x: max: expected a whole number that the type holds, found \"128\"");
+  EXPECT_EQ(Error("x:int = 1 (result, min: \"one\");"),
+            "schema: part.x: min: expected a whole number that the type holds, found \"one\"");
+  EXPECT_EQ(Error("x:byte = 1 (result, max: \"128\");"),
+            "schema: part.x: max: expected a whole number that the type holds, found \"128\"");
   EXPECT_EQ(Error("x:double = 1 (result, above: \"\");"), "schema: part.x: above: expected a number, found \"\"");
-  EXPECT_EQ(Error("x:int = 1 (result, min: \"2\");"), "schema: part.x: default: expected a whole number from 2 to 2147483647, found 1");
+  EXPECT_EQ(Error("x:int = 1 (result, min: \"2\");"),
+            "schema: part.x: default: expected a whole number from 2 to 2147483647, found 1");
   EXPECT_EQ(Error("x:string (result);"), "schema: part.x: expected a default, found none");
-  EXPECT_EQ(Error("x:string (result, default: \"c\", one_of: \"a|b\");"), "schema: part.x: default: expected one of \"a\", \"b\", found \"c\"");
-  EXPECT_EQ(Error("x:int = null (result);"), "schema: part.x: expected the attribute otherwise beside = null, found none");
+  EXPECT_EQ(Error("x:string (result, default: \"c\", one_of: \"a|b\");"),
+            "schema: part.x: default: expected one of \"a\", \"b\", found \"c\"");
+  EXPECT_EQ(Error("x:int = null (result);"),
+            "schema: part.x: expected the attribute otherwise beside = null, found none");
   EXPECT_NE(Error("x:[int] (result);").find("schema: part.x: expected a plain value"), std::string::npos);
   EXPECT_FALSE(ReadConfigKeys("no schema").ok());
 }
 
 TEST(ConfigKeys, CanonicalFormsOfEqualValuesAreEqual) {
   const ConfigKey& temperature = *Keys().Find("search.temperature");
-  const auto canonical = [](const ConfigKey& key, std::string_view json) { return Canonical(key, *ReadJson(json, "")); };
+  const auto canonical = [](const ConfigKey& key, std::string_view json) {
+    return Canonical(key, *ReadJson(json, ""));
+  };
   EXPECT_EQ(canonical(temperature, "0.70"), "0.7");
   EXPECT_EQ(canonical(temperature, "7e-1"), "0.7");
   EXPECT_EQ(canonical(temperature, "1.0"), "1");

@@ -70,8 +70,11 @@ TEST(Config, ValuesReachTheBuffer) {
 }
 
 TEST(Config, NamesFileLineKeyAndWhatWasExpected) {
-  const auto with = [](std::string_view leaf) { return Error(fmt::format("{{\n  \"search\": {{\n    {}\n  }}\n}}", leaf)); };
-  EXPECT_EQ(with("\"rollouts\": \"16\""), "f:3: search.rollouts: expected a whole number from 1 to 1000000, found \"16\"");
+  const auto with = [](std::string_view leaf) {
+    return Error(fmt::format("{{\n  \"search\": {{\n    {}\n  }}\n}}", leaf));
+  };
+  EXPECT_EQ(with("\"rollouts\": \"16\""),
+            "f:3: search.rollouts: expected a whole number from 1 to 1000000, found \"16\"");
   EXPECT_EQ(with("\"rollouts\": 0"), "f:3: search.rollouts: expected a whole number from 1 to 1000000, found 0");
   EXPECT_EQ(with("\"rollouts\": 1.5"), "f:3: search.rollouts: expected a whole number from 1 to 1000000, found 1.5");
   EXPECT_EQ(with("\"rollouts\": 99999999999999999999999"),
@@ -79,13 +82,15 @@ TEST(Config, NamesFileLineKeyAndWhatWasExpected) {
   EXPECT_EQ(with("\"rollouts\": null"), "f:3: search.rollouts: expected a whole number from 1 to 1000000, found null");
   EXPECT_EQ(with("\"rollouts\": true"), "f:3: search.rollouts: expected a whole number from 1 to 1000000, found true");
   EXPECT_EQ(with("\"rollouts\": [8]"), "f:3: search.rollouts: expected a whole number from 1 to 1000000, found a list");
-  EXPECT_EQ(with("\"rollouts\": {}"), "f:3: search.rollouts: expected a whole number from 1 to 1000000, found an object");
+  EXPECT_EQ(with("\"rollouts\": {}"),
+            "f:3: search.rollouts: expected a whole number from 1 to 1000000, found an object");
   EXPECT_EQ(with("\"temperature\": 11"), "f:3: search.temperature: expected a number from 0 to 10, found 11");
   EXPECT_EQ(with("\"temperature\": 1e999"), "f:3: search.temperature: expected a number from 0 to 10, found 1e999");
   EXPECT_EQ(with("\"top_p\": 0"), "f:3: search.top_p: expected a number above 0 and up to 1, found 0");
   EXPECT_EQ(with("\"preset\": \"paper-r9\""),
             "f:3: search.preset: expected one of \"paper-r1\", \"paper-r2\", \"released-sample\", found \"paper-r9\"");
-  EXPECT_EQ(with("\"unvisited\": \"Zero\""), "f:3: search.unvisited: expected one of \"infinite\", \"zero\", found \"Zero\"");
+  EXPECT_EQ(with("\"unvisited\": \"Zero\""),
+            "f:3: search.unvisited: expected one of \"infinite\", \"zero\", found \"Zero\"");
   EXPECT_EQ(with("\"unvisited\": 1"), "f:3: search.unvisited: expected one of \"infinite\", \"zero\", found 1");
   EXPECT_EQ(Error("{\"model\": {\"name\": 7}}"), "f:1: model.name: expected text in quotes, found 7");
   EXPECT_EQ(Error("\n[]"), "f:2: expected an object in braces, found a list");
@@ -95,34 +100,46 @@ TEST(Config, NamesFileLineKeyAndWhatWasExpected) {
 }
 
 TEST(Config, GuessesWhatAWrongKeyMeant) {
-  EXPECT_EQ(Error("{\"serch\": {}}"), "f:1: expected a key of the configuration, found \"serch\"; did you mean \"search\"?");
+  EXPECT_EQ(Error("{\"serch\": {}}"),
+            "f:1: expected a key of the configuration, found \"serch\"; did you mean \"search\"?");
   EXPECT_EQ(Error("{\"search\": {\"rolouts\": 8}}"),
             "f:1: expected a key of the configuration, found \"search.rolouts\"; did you mean \"search.rollouts\"?");
-  EXPECT_EQ(Error("{\"rollouts\": 8}"), "f:1: expected a key of the configuration, found \"rollouts\"; did you mean \"search.rollouts\"?");
-  EXPECT_EQ(SetError("model.kv_byte", "1"), "--set: expected a key of the configuration, found \"model.kv_byte\"; did you mean \"model.kv_bytes\"?");
-  EXPECT_EQ(Error("{\"zzzzzzzzzzzz\": 8}"), "f:1: expected a key of the configuration (--help lists them), found \"zzzzzzzzzzzz\"");
+  EXPECT_EQ(Error("{\"rollouts\": 8}"),
+            "f:1: expected a key of the configuration, found \"rollouts\"; did you mean \"search.rollouts\"?");
+  EXPECT_EQ(SetError("model.kv_byte", "1"),
+            "--set: expected a key of the configuration, found \"model.kv_byte\"; did you mean \"model.kv_bytes\"?");
+  EXPECT_EQ(Error("{\"zzzzzzzzzzzz\": 8}"),
+            "f:1: expected a key of the configuration (--help lists them), found \"zzzzzzzzzzzz\"");
   Error("{\"" + std::string(100000, 'x') + "\": 8}");
 }
 
 TEST(Config, RefusesAKeyGivenTwiceInAFile) {
-  EXPECT_EQ(Error("{\"run\": {\"seed\": 1,\n\"seed\": 2}}"), "f:2: expected each key once, found \"run.seed\" again (first in line 1)");
+  EXPECT_EQ(Error("{\"run\": {\"seed\": 1,\n\"seed\": 2}}"),
+            "f:2: expected each key once, found \"run.seed\" again (first in line 1)");
   EXPECT_EQ(Error("{\"run\": {},\n\"run\": {}}"), "f:2: expected each key once, found \"run\" again (first in line 1)");
 }
 
 TEST(Config, SettingsAreCheckedLikeFilesAndTheLastWins) {
-  const ResolvedConfig config = Good("{\"search\": {\"rollouts\": 8}}", {{"search.rollouts", "16"}, {"search.rollouts", "17"}, {"model.name", "a=b c"}});
+  const ResolvedConfig config = Good("{\"search\": {\"rollouts\": 8}}",
+                                     {{"search.rollouts", "16"}, {"search.rollouts", "17"}, {"model.name", "a=b c"}});
   EXPECT_EQ(config->search()->rollouts(), 17);
   EXPECT_EQ(config->model()->name()->str(), "a=b c");
   EXPECT_EQ(Good("{}", {{"model.name", "7"}})->model()->name()->str(), "7");
-  EXPECT_EQ(SetError("search.rollouts", "many"), "--set: search.rollouts: expected a whole number from 1 to 1000000, found \"many\"");
-  EXPECT_EQ(SetError("search.rollouts", "\"16\""), "--set: search.rollouts: expected a whole number from 1 to 1000000, found \"16\"");
-  EXPECT_EQ(SetError("search.rollouts", ""), "--set: search.rollouts: expected a whole number from 1 to 1000000, found \"\"");
-  EXPECT_EQ(SetError("search.rollouts", "16 17"), "--set: search.rollouts: expected a whole number from 1 to 1000000, found \"16 17\"");
-  EXPECT_EQ(SetError("search.unvisited", "\"zero\""), "--set: search.unvisited: expected one of \"infinite\", \"zero\", found \"\\\"zero\\\"\"");
+  EXPECT_EQ(SetError("search.rollouts", "many"),
+            "--set: search.rollouts: expected a whole number from 1 to 1000000, found \"many\"");
+  EXPECT_EQ(SetError("search.rollouts", "\"16\""),
+            "--set: search.rollouts: expected a whole number from 1 to 1000000, found \"16\"");
+  EXPECT_EQ(SetError("search.rollouts", ""),
+            "--set: search.rollouts: expected a whole number from 1 to 1000000, found \"\"");
+  EXPECT_EQ(SetError("search.rollouts", "16 17"),
+            "--set: search.rollouts: expected a whole number from 1 to 1000000, found \"16 17\"");
+  EXPECT_EQ(SetError("search.unvisited", "\"zero\""),
+            "--set: search.unvisited: expected one of \"infinite\", \"zero\", found \"\\\"zero\\\"\"");
   EXPECT_EQ(SetError("search", "{}"), "--set: expected a key such as \"search.preset\", found the section \"search\"");
   EXPECT_EQ(SetError("model.name", "\xff"), "--set: expected UTF-8 without NUL characters");
   EXPECT_EQ(SetError("model.name", std::string("a\0b", 3)), "--set: expected UTF-8 without NUL characters");
-  EXPECT_EQ(Error("{}", {{"run.limit", "-1", "--limit"}}), "--limit: run.limit: expected a whole number from 0 to 18446744073709551615, found -1");
+  EXPECT_EQ(Error("{}", {{"run.limit", "-1", "--limit"}}),
+            "--limit: run.limit: expected a whole number from 0 to 18446744073709551615, found -1");
   EXPECT_EQ(Message(ParseKeyValue("search.rollouts").status()), "--set: expected key=value, found \"search.rollouts\"");
   EXPECT_EQ(Message(ParseKeyValue("=1").status()), "--set: expected key=value, found \"=1\"");
   EXPECT_EQ(ParseKeyValue("model.name=a=b")->value, "a=b");
@@ -131,9 +148,15 @@ TEST(Config, SettingsAreCheckedLikeFilesAndTheLastWins) {
 TEST(Config, FingerprintFollowsResultKeysAlone) {
   const std::string plain = Fingerprint("{}");
   EXPECT_EQ(plain.size(), 64u);
-  EXPECT_EQ(plain, Fingerprint(R"({"run": {"threads": 3, "limit": 7, "out": "x", "max_hours": 2}, "problems": {"file": "y"}})"));
-  EXPECT_EQ(plain, Fingerprint(R"({"search": {"rollouts": 99, "extra_rollouts_when_unsolved": 3}, "sandbox": {"isolation": "none"}})"));
-  EXPECT_EQ(plain, Fingerprint(R"({"run": {"seed": 1}, "sandbox": {"wall_seconds": 5.0}})")) << "a default that is written out";
+  EXPECT_EQ(
+      plain,
+      Fingerprint(R"({"run": {"threads": 3, "limit": 7, "out": "x", "max_hours": 2}, "problems": {"file": "y"}})"));
+  EXPECT_EQ(
+      plain,
+      Fingerprint(
+          R"({"search": {"rollouts": 99, "extra_rollouts_when_unsolved": 3}, "sandbox": {"isolation": "none"}})"));
+  EXPECT_EQ(plain, Fingerprint(R"({"run": {"seed": 1}, "sandbox": {"wall_seconds": 5.0}})"))
+      << "a default that is written out";
   EXPECT_NE(plain, Fingerprint(R"({"run": {"seed": 2}})"));
   EXPECT_NE(plain, Fingerprint(R"({"search": {"candidates": 4}})"));
   EXPECT_EQ(Fingerprint(R"({"search": {"temperature": 0.70}})"), Fingerprint(R"({"search": {"temperature": 7e-1}})"));
@@ -157,7 +180,8 @@ TEST(Config, ResolvedFormReadsBackToTheSame) {
 
 TEST(Config, DefaultsOfThePresetFillOnlyWhatNobodySet) {
   const ResolvedConfig config = Good("{\"search\": {\"candidates\": 3}}");
-  const std::vector<KeyValue> preset = {{"search.rollouts", "8", "preset"}, {"search.candidates", "5", "preset"}, {"search.unvisited", "zero", "preset"}};
+  const std::vector<KeyValue> preset = {
+      {"search.rollouts", "8", "preset"}, {"search.candidates", "5", "preset"}, {"search.unvisited", "zero", "preset"}};
   const auto full = config.WithDefaults(preset);
   ASSERT_TRUE(full.ok()) << full.status();
   EXPECT_EQ((*full)->search()->rollouts(), 8);
@@ -214,7 +238,8 @@ TEST(Config, HelpHoldsEveryKeyAndKeepsItsWidth) {
     std::istringstream lines(help);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), width) << line;
   }
-  EXPECT_NE(ConfigHelp(100).find("search.rollouts [budget] a whole number from 1 to 1000000; default: the preset's"), std::string::npos);
+  EXPECT_NE(ConfigHelp(100).find("search.rollouts [budget] a whole number from 1 to 1000000; default: the preset's"),
+            std::string::npos);
 }
 
 }  // namespace

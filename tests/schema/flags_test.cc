@@ -31,8 +31,9 @@ TEST(Flags, WithoutAnyTheQuickStartServes) {
 }
 
 TEST(Flags, ShortFormsAndSetReachTheirKeys) {
-  const Parsed parsed({"--set", "search.rollouts=3", "--set=model.name=x", "--seed=9", "--limit", "4", "--offset=5", "--threads=2", "--out=o",
-                       "--model=m", "--problems=p.jsonl", "--max-tokens=7", "--max-hours=0.5", "--metrics-port=9100", "--quiet", "--log-level=debug"});
+  const Parsed parsed({"--set", "search.rollouts=3", "--set=model.name=x", "--seed=9", "--limit", "4", "--offset=5",
+                       "--threads=2", "--out=o", "--model=m", "--problems=p.jsonl", "--max-tokens=7", "--max-hours=0.5",
+                       "--metrics-port=9100", "--quiet", "--log-level=debug"});
   const auto config = parsed.flags.Load();
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ((*config)->search()->rollouts(), 3);
@@ -70,14 +71,16 @@ TEST(Flags, ConfigIsTheCallersFileElseTheProgramsOwn) {
 TEST(Flags, ErrorsNameTheFlag) {
   EXPECT_EQ(Message(Parsed({"--threads=two"}).flags.Load().status()),
             "--threads: run.threads: expected a whole number from 0 to 1024, found \"two\"");
-  EXPECT_EQ(Message(Parsed({"--set", "nonsense"}).flags.Load().status()), "--set: expected key=value, found \"nonsense\"");
+  EXPECT_EQ(Message(Parsed({"--set", "nonsense"}).flags.Load().status()),
+            "--set: expected key=value, found \"nonsense\"");
   EXPECT_THROW(Parsed({"--log-level=loud"}), CLI::ParseError);
   EXPECT_THROW(Parsed({"--no-such-flag"}), CLI::ParseError);
 }
 
 TEST(Flags, HelpHoldsFlagsAndKeys) {
   const std::string help = Parsed({}).app.help();
-  for (const char* part : {"--config", "--set", "--metrics-port", "search.rollouts [budget]", "configs/quickstart.json"}) {
+  for (const char* part :
+       {"--config", "--set", "--metrics-port", "search.rollouts [budget]", "configs/quickstart.json"}) {
     EXPECT_NE(help.find(part), std::string::npos) << part << "\n" << help;
   }
 }

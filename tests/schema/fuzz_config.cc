@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mutated configurations and --set values: never a crash, an error is one line with its place, what is taken reads back to itself.
+// Mutated configurations and --set values: never a crash, an error is one line with its place, what is taken reads back
+// to itself.
 
 #include <gtest/gtest.h>
 
@@ -31,7 +32,8 @@ void CheckError(const Status& status, std::string_view place, std::string_view i
 
 void CheckReadsBack(const ResolvedConfig& config, std::string_view input) {
   const auto again = ParseConfig(config.Record(), "again");
-  Check(again.ok() && again->json() == config.json() && again->fingerprint() == config.fingerprint(), "reads back to itself", input);
+  Check(again.ok() && again->json() == config.json() && again->fingerprint() == config.fingerprint(),
+        "reads back to itself", input);
 }
 
 }  // namespace
@@ -69,9 +71,12 @@ class Draws {
 };
 
 std::string Mutated(std::string text, const std::vector<std::string>& seeds, Draws* draws) {
-  static const std::vector<std::string> kPieces = {"{",  "}",    "[",     "]",      "\"",   ":",      ",",   "//",    "/*",       "*/",   "null", "true",
-                                                   "-",  "0",    "1e999", "1e-999", "\\u",  "\\ud83d", "\xff", "\xc3",  "\n",       "16",   "=",    "18446744073709551616",
-                                                   "-0", "\\n",  "é",     "\"run\"", "\"seed\"", "\"search\"", "0.5", "\"rollouts\": ", "\xEF\xBB\xBF"};
+  static const std::vector<std::string> kPieces = {
+      "{",           "}",       "[",    "]",       "\"",       ":",          ",",     "//",
+      "/*",          "*/",      "null", "true",    "-",        "0",          "1e999", "1e-999",
+      "\\u",         "\\ud83d", "\xff", "\xc3",    "\n",       "16",         "=",     "18446744073709551616",
+      "-0",          "\\n",     "é",    "\"run\"", "\"seed\"", "\"search\"", "0.5",   "\"rollouts\": ",
+      "\xEF\xBB\xBF"};
   for (size_t edits = 1 + draws->Below(6); edits > 0; --edits) {
     const size_t at = draws->Below(text.size() + 1);
     switch (draws->Below(5)) {
@@ -93,18 +98,25 @@ std::string Mutated(std::string text, const std::vector<std::string>& seeds, Dra
 }
 
 TEST(Fuzz, Config) {
-  std::vector<std::string> seeds = {"{}", "run.seed=7", "search.temperature=0.5", "model.name=x", R"({"search": {"rollouts": 16, "top_p": 0.9}})",
-                                    R"({"run": {"out": "a\u00e9\"\\", "seed": 18446744073709551615, "max_hours": 1e-3}})"};
+  std::vector<std::string> seeds = {
+      "{}",
+      "run.seed=7",
+      "search.temperature=0.5",
+      "model.name=x",
+      R"({"search": {"rollouts": 16, "top_p": 0.9}})",
+      R"({"run": {"out": "a\u00e9\"\\", "seed": 18446744073709551615, "max_hours": 1e-3}})"};
   for (const char* name : {"quickstart", "gsm8k"}) {
     const auto path = DataFile(fmt::format("configs/{}.json", name));
     ASSERT_TRUE(path.ok()) << path.status();
     seeds.push_back(*ReadFile(*path));
   }
   const char* seconds = std::getenv("ORRERY_FUZZ_SECONDS");
-  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds == nullptr ? 1.0 : std::atof(seconds));
+  const auto end =
+      std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds == nullptr ? 1.0 : std::atof(seconds));
   Draws draws;
   size_t inputs = 0;
-  for (const std::string& seed : seeds) LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(seed.data()), seed.size());
+  for (const std::string& seed : seeds)
+    LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(seed.data()), seed.size());
   while (std::chrono::steady_clock::now() < end) {
     draws.NextStream();
     const std::string input = Mutated(seeds[draws.Below(seeds.size())], seeds, &draws);

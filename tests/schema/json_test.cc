@@ -22,7 +22,8 @@ std::string Error(std::string_view text) {
 }
 
 TEST(Json, KnowsTheLineOfEveryKeyAndValue) {
-  const JsonValue root = Good("// a comment\n{\n  \"a\": /* one\n two */ 1,\n  \"b\":\n  {\"c\": [true,\n null]}\n}\n// the end");
+  const JsonValue root =
+      Good("// a comment\n{\n  \"a\": /* one\n two */ 1,\n  \"b\":\n  {\"c\": [true,\n null]}\n}\n// the end");
   ASSERT_EQ(root.kind, JsonValue::Kind::kObject);
   EXPECT_EQ(root.line, 2);
   ASSERT_EQ(root.members.size(), 2u);
@@ -67,7 +68,8 @@ TEST(Json, RefusesWithTheLineAndWhatWasExpected) {
   EXPECT_EQ(Error("\n\n/* never\nends"), "f:3: expected */ after this /*, found the end of the text");
   EXPECT_EQ(Error("{\"a\": \"x"), "f:1: expected the closing quote of a text, found the end of the text");
   EXPECT_EQ(Error("\"a\nb\""),
-            "f:1: expected the closing quote of a text (control characters are written as escapes), found the control character 0x0a");
+            "f:1: expected the closing quote of a text (control characters are written as escapes), found the control "
+            "character 0x0a");
   EXPECT_EQ(Error("\"\\x\""), "f:1: expected an escape that JSON knows, found 'x'");
   EXPECT_EQ(Error("\"\\u12g4\""), "f:1: expected four hexadecimal digits after \\u, found 'g'");
   EXPECT_EQ(Error("\"\\ud800\""), "f:1: expected a whole \\u pair, found half of one");
@@ -82,7 +84,8 @@ TEST(Json, RefusesWithTheLineAndWhatWasExpected) {
 }
 
 TEST(Json, RefusesWhatIsNotUtf8) {
-  for (const char* bytes : {"\xff", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3", "\xf0\x9f\x98"}) {
+  for (const char* bytes :
+       {"\xff", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3", "\xf0\x9f\x98"}) {
     EXPECT_NE(Error("\"" + std::string(bytes) + "\"").find("expected UTF-8, found the byte 0x"), std::string::npos);
     EXPECT_FALSE(IsUtf8(bytes));
   }
