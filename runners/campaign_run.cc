@@ -13,6 +13,7 @@
 #include "actors/system.h"
 #include "base/digest.h"
 #include "base/paths.h"
+#include "kernels/kernels.h"
 #include "model/registry.h"
 #include "runners/campaign_outputs.h"
 #include "runners/progress.h"
@@ -40,7 +41,7 @@ struct Plan {
 StatusOr<std::string> Fingerprint(const schema::ResolvedConfig& config, const std::filesystem::path& model) {
   ORRERY_ASSIGN_OR_RETURN(const std::string weights, Sha256HexOfFile(model));
   Sha256 hash;
-  for (const std::string_view part : {std::string_view(config.fingerprint()), std::string_view(weights), model::KernelName()}) hash.UpdateSized(part);
+  for (const std::string_view part : {std::string_view(config.fingerprint()), std::string_view(weights), kernels::Name(kernels::HostIsa())}) hash.UpdateSized(part);
   return Hex(hash.Finish());
 }
 
@@ -62,7 +63,10 @@ StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   plan.problems = std::make_shared<const std::vector<reasoning::Problem>>(std::move(set.problems));
   plan.out = CallerPath(plan.config->run()->out()->str());
   ORRERY_RETURN_IF_ERROR(PrepareFolder(plan.out));
-  ORRERY_ASSIGN_OR_RETURN(plan.model, model::LocateModel(plan.config->model()->name()->string_view()));
+  ORRERY_ASSIGN_OR_RETURN(const auto registry, model::Registry::Load());
+  model::FetchOptions fetch;
+  fetch.progress = !flags.quiet;
+  ORRERY_ASSIGN_OR_RETURN(plan.model, model::LocateModel(registry, plan.config->model()->name()->string_view(), fetch));
   ORRERY_ASSIGN_OR_RETURN(plan.fingerprint, Fingerprint(plan.config, plan.model));
   return plan;
 }

@@ -151,7 +151,7 @@ TEST(Campaign, RecordsHoldWhatTheRulesPromise) {
   int trees = 0;
   ASSERT_TRUE(store->ForEachTree([&](std::string_view, const store::TreeChunk& record) {
     ++trees;
-    const search::Tree tree = store::TreeOf(*record);
+    const search::Tree tree = *store::ToSearchTree(*record);
     EXPECT_TRUE(tree.rollouts.size() == 8 || record->exhausted());
     EXPECT_EQ(tree.nodes[0].visits, tree.rollouts.size());
     for (const auto* node : *record->nodes()) {

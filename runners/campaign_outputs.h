@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What a campaign leaves in its folder beside the store: config.json, trajectories.jsonl, preferences.jsonl, summary.json, report.html.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "reasoning/problem.h"
+#include "schema/config.h"
+#include "store/store.h"
+
+namespace orrery::runners {
+
+inline constexpr std::string_view kVersion = "0.1.0";
+
+struct OutputInput {
+  std::filesystem::path out;
+  const schema::ResolvedConfig* config = nullptr;
+  std::string fingerprint;
+  const std::vector<reasoning::Problem>* problems = nullptr;
+  const store::Store* store = nullptr;
+  std::vector<std::string> guards;  // of the sandbox
+  size_t output_limit = 4096;       // bytes of program output that enter a partial solution
+  double seconds = 0;               // of the search, in this process
+  uint64_t tokens = 0;              // sampled by this process
+  uint64_t batches = 0;
+  uint64_t rows = 0;
+  bool quiet = false;
+};
+
+// The resolved configuration and its hash; written before the search begins.
+Status WriteConfiguration(const std::filesystem::path& out, const schema::ResolvedConfig& config, std::string_view fingerprint);
+
+// All the rest, from the finished trees; says on standard output what lies where.
+Status WriteOutputs(const OutputInput& input);
+
+}  // namespace orrery::runners
