@@ -41,6 +41,8 @@ def take_channel():
 
 
 UPRIGHT_LETTER = re.compile(r"\\mathrm\{([a-zA-Z])\}")
+TEXT_COMMAND = re.compile(r"\\(text|mathrm|mbox|textbf|operatorname)\s*\{[^{}]*\}")
+SENTENCE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[,;:]?\s+[A-Za-z]{2,}")
 PLAIN_EXPRESSION = re.compile(r"[-+*/^().,0-9 ]+")
 
 REFUSED = {"os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.remove", "os.rename", "os.rmdir", "os.mkdir",
@@ -69,7 +71,9 @@ class Comparer:
         self.compare("(1, 2]", r"\{1, 2\}")
 
     def parse(self, text):
-        """All of `text` as one formula. Math-Verify would else be content with a number somewhere inside a formula that it cannot read."""
+        """All of `text` as one formula. Math-Verify would else be content with a number somewhere inside what it cannot read."""
+        if SENTENCE.search(TEXT_COMMAND.sub("", text)):
+            return []
         text = UPRIGHT_LETTER.sub(r"\1", text)
         dressed = text if any(mark in text for mark in ("$", r"\boxed", r"\(", r"\[")) else "$" + text + "$"
         attempts = [(dressed, self.latex), (r"\boxed{" + text + "}", self.latex)]

@@ -382,7 +382,8 @@ std::string Undress(std::string_view text) {
   }
   for (bool changed = true; std::exchange(changed, false);) {
     auto view = Trim(plain);
-    if (view.ends_with('.')) view = Trim(view.substr(0, view.size() - 1));
+    const bool lone_backslash = view.ends_with('\\') && !view.ends_with("\\\\");
+    if (view.ends_with('.') || lone_backslash) view = Trim(view.substr(0, view.size() - 1));
     for (const auto& [open, close] : {std::pair<std::string_view, std::string_view>{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}}) {
       if (view.size() >= open.size() + close.size() && view.starts_with(open) && view.ends_with(close) && !view.ends_with("\\$")) {
         view = Trim(view.substr(open.size(), view.size() - open.size() - close.size()));

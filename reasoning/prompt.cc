@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reasoning/prompt.h"
+
+#include <array>
+#include <utility>
+
+#include "reasoning/step.h"
+
+namespace orrery::reasoning {
+namespace {
+
+constexpr std::array kForms = {PromptForm::kChatMl, PromptForm::kFineTuned, PromptForm::kFineTunedTwoNewlines};
+
+// Short, since a small model loses a long instruction: the two examples show what it says. docs/measurements.md has the forms that were tried.
+constexpr std::string_view kInstruction =
+    R"(Solve the math problem with a short Python program, written in steps.
+Each step is a comment that says what is computed, then the Python code for it, then <end_of_step>. Do every calculation in Python; define a variable before you use it. The last step prints the final result and ends with <end_of_code>. After the output, write the answer in \boxed{} and end with <end_of_answer>. You may import math, sympy and numpy. Do not use Markdown.)";
+
+struct Example {
+  std::string_view question, solution;
+};
+
+constexpr std::array kExamples = {
+    Example{"A bakery packs muffins in boxes of 6 and sells each box for $9. On Monday it sold 84 muffins. How much money did it take for them?",
+            R"(<code>
+# Step 1: Find how many boxes were sold
+boxes = 84 / 6
+<end_of_step>
+# Step 2: Multiply by the price of a box
+income = boxes * 9
+<end_of_step>
+# Step 3: Print the final answer
+print(income)
+<end_of_code>
+<output>126.0<end_of_output>
+<answer>The bakery took \boxed{126} dollars.
+<end_of_answer>)"},
+    Example{"Nora has 15 stickers. Her brother Omar has 4 fewer than three times as many as Nora. Together they give away 25% of all their stickers. "
+            "How many stickers do they have left?",
+            R"(<code>
+# Step 1: Find how many stickers Omar has
+nora = 15
+omar = 3 * nora - 4
+<end_of_step>
+# Step 2: Add the stickers of both
+total = nora + omar
+<end_of_step>
+# Step 3: Take away the 25% that they give away
+given = total * 25 / 100
+left = total - given
+<end_of_step>
+# Step 4: Print the final answer
+print(left)
+<end_of_code>
+<output>42.0<end_of_output>
+<answer>They have \boxed{42} stickers left.
+<end_of_answer>)"},
+};
+
+std::string Turn(std::string_view role, std::string_view content) { return fmt::format("<|im_start|>{}\n{}<|im_end|>\n", role, content); }
+
+std::vector<PromptPiece> ChatMl(const Problem& problem) {
+  std::string before = Turn("system", kInstruction);
+  for (const auto& [question, solution] : kExamples) before += Turn("user", question) + Turn("assistant", solution);
+  before += "<|im_start|>user\n";
+  return {{std::move(before), true}, {problem.question, false}, {fmt::format("<|im_end|>\n<|im_start|>assistant\n{}\n", kCode), true}};
+}
+
+std::vector<PromptPiece> FineTuned(const Problem& problem, std::string_view newlines) {
+  return {{"<|user|>:\n", true},
+          {problem.question, false},
+          {fmt::format("{}<|assistant|>: Let's think step by step and solve the problem with code.{}\n", newlines, kCode), true}};
+}
+
+}  // namespace
+
+std::string_view Name(PromptForm form) {
+  switch (form) {
+    case PromptForm::kChatMl: return "chatml";
+    case PromptForm::kFineTuned: return "fine-tuned";
+    case PromptForm::kFineTunedTwoNewlines: return "fine-tuned-two-newlines";
+  }
+  return "unknown";
+}
+
+std::optional<PromptForm> PromptFormOf(std::string_view name) {
+  for (const auto form : kForms) {
+    if (Name(form) == name) return form;
+  }
+  return std::nullopt;
+}
+
+std::vector<PromptPiece> Prompt(PromptForm form, const Problem& problem) {
+  switch (form) {
+    case PromptForm::kFineTuned: return FineTuned(problem, "\n");
+    case PromptForm::kFineTunedTwoNewlines: return FineTuned(problem, "\n\n");
+    case PromptForm::kChatMl: break;
+  }
+  return ChatMl(problem);
+}
+
+}  // namespace orrery::reasoning
