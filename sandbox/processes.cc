@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -14,6 +15,7 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "sandbox/step_protocol.h"
@@ -21,9 +23,14 @@
 namespace orrery::sandbox {
 namespace {
 
+constexpr rlim_t kStackBytes = rlim_t{8} << 20;
+
 [[noreturn]] void ExecuteInterpreter(const Setup& setup, int report) {
   // The same addresses on every run: a set of objects is ordered by them. Where it is refused, only that order varies.
   personality(static_cast<unsigned long>(personality(0xffffffff)) | ADDR_NO_RANDOMIZE);
+  // Not the caller's: it decides where memory is mapped, and how deep a recursion in C may go before it is a signal.
+  const rlimit stack{kStackBytes, kStackBytes};
+  setrlimit(RLIMIT_STACK, &stack);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -111,6 +118,11 @@ MemoryUse ReadMemoryUse(pid_t pid) {
   use.peak_bytes = Kilobytes(Field(folder + "/status", "VmHWM"));
   use.private_bytes = Kilobytes(Field(folder + "/smaps_rollup", "Private_Dirty"));
   return use;
+}
+
+std::vector<pid_t> Children() {
+  std::ifstream file("/proc/thread-self/children");
+  return {std::istream_iterator<pid_t>(file), std::istream_iterator<pid_t>()};
 }
 
 std::vector<std::string> DescribeGuards(pid_t zygote, const Setup& setup) {

@@ -34,6 +34,9 @@ struct MemoryUse {
 // Zeros where /proc does not say.
 MemoryUse ReadMemoryUse(pid_t pid);
 
+// This process's children; none where /proc does not say.
+std::vector<pid_t> Children();
+
 // What guards the zygote's guests, as the kernel reports it.
 std::vector<std::string> DescribeGuards(pid_t zygote, const Setup& setup);
 

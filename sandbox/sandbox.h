@@ -58,8 +58,8 @@ struct StepRequest {
 
 struct StepResult {
   Verdict verdict = Verdict::kInternal;
-  std::string output;          // what this step alone printed; valid UTF-8, other bytes as \xNN; cut at the limit
-  std::string error;           // runtime-error: the traceback's last line; kSignal: the signal's name; kInternal: what failed
+  std::string output;          // what this step alone printed to standard output (standard error is dropped); valid UTF-8, other bytes as \xNN; cut at the limit
+  std::string error;           // runtime-error: the traceback's last line; kSignal: the signal's name; kTimeOut: which clock; kInternal: what failed
   double cpu_seconds = 0;
   double wall_seconds = 0;
   uint64_t peak_bytes = 0;

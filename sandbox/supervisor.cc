@@ -218,6 +218,7 @@ void Supervisor::Judge(Current& current, bool late, Outcome& outcome) {
     result.verdict = Verdict::kOutputLimit;
   } else if (late) {
     result.verdict = Verdict::kTimeOut;
+    result.error = "wall clock";
   } else if (current.gone) {
     JudgeDeath(current, result);
   } else if (result.verdict != Verdict::kOk) {
@@ -239,6 +240,7 @@ void Supervisor::JudgeDeath(const Current& current, StepResult& result) const {
   const bool out_of_time = result.cpu_seconds >= setup_.wall_seconds;
   if ((signal == SIGKILL || signal == SIGXCPU) && out_of_time) {
     result.verdict = Verdict::kTimeOut;
+    result.error = "processor";
   } else if (signal == SIGKILL) {
     result.verdict = Verdict::kMemoryLimit;  // we did not send it: the kernel did, for want of memory
   } else {
@@ -300,6 +302,10 @@ void Supervisor::ReadReport(Current& current) const {
   }
 }
 
+std::map<std::string, Supervisor::Snapshot>::iterator Supervisor::FindSnapshot(pid_t pid) {
+  return std::find_if(snapshots_.begin(), snapshots_.end(), [&](const auto& item) { return item.second.pid == pid; });
+}
+
 void Supervisor::TakePauses(Current* current) {
   while (const auto paused = grants_.Next()) {
     if (current != nullptr && current->pid == 0) ReadReport(*current);
@@ -308,9 +314,15 @@ void Supervisor::TakePauses(Current* current) {
       ReadReport(*current);
       continue;
     }
-    const auto known = std::find_if(snapshots_.begin(), snapshots_.end(), [&](const auto& item) { return item.second.pid == paused->pid; });
+    const auto known = FindSnapshot(paused->pid);
     if (known == snapshots_.end()) {
-      if (dying_.count(paused->pid) == 0) grants_.Refuse(*paused);
+      if (dying_.count(paused->pid) != 0) continue;
+      if (current != nullptr && current->pid == 0) {  // the only child that we cannot know yet: its guest kept it from saying hello
+        current->pid = paused->pid;
+        current->paused = paused;
+      } else {
+        grants_.Refuse(*paused);
+      }
       continue;
     }
     if (paused->magic != kPauseMagic) {  // it runs what its guest left running: not a snapshot
@@ -335,8 +347,7 @@ void Supervisor::Reap(Current* current) {
     const pid_t pid = wait4(-1, &status, WNOHANG, &usage);
     if (pid <= 0) return;
     if (dying_.erase(pid) != 0) continue;
-    const auto known = std::find_if(snapshots_.begin(), snapshots_.end(), [&](const auto& item) { return item.second.pid == pid; });
-    if (known != snapshots_.end()) {
+    if (const auto known = FindSnapshot(pid); known != snapshots_.end()) {
       if (pid == zygote_) broken_ = true;
       snapshots_.erase(known);
     } else if (current != nullptr && (current->pid == pid || current->pid == 0)) {
@@ -350,6 +361,9 @@ void Supervisor::Reap(Current* current) {
 
 void Supervisor::End(Current& current) {
   const auto patience = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kPatienceSeconds));
+  for (const pid_t child : Children()) {
+    if (current.pid == 0 && dying_.count(child) == 0 && FindSnapshot(child) == snapshots_.end()) current.pid = child;
+  }
   if (current.pid != 0) kill(current.pid, SIGKILL);
   while (current.pid != 0 && !current.gone && Clock::now() < patience) Pump(&current, 100);
 }

@@ -79,6 +79,7 @@ class Supervisor {
   void Pump(Current* current, int milliseconds);
   void ReadOutput(Current& current) const;
   void ReadReport(Current& current) const;
+  std::map<std::string, Snapshot>::iterator FindSnapshot(pid_t pid);
   void TakePauses(Current* current);
   void Reap(Current* current);
   void End(Current& current);

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# Prints after closing standard output.
+# expected: runtime-error
+import sys
+
+sys.stdout.close()
+print("x")

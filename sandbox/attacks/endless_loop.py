@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+# A loop without end.
+# expected: time-out
+while True:
+    pass

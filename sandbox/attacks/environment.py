@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# The environment tells nothing.
+# expected: ok
+import os
+
+print("ESCAPED" if set(os.environ) - {"OPENBLAS_NUM_THREADS", "GLIBC_TUNABLES", "LC_ALL", "PATH", "LC_CTYPE"} else "nothing")

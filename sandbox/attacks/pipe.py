@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# A pipe.
+# expected: runtime-error
+import os
+
+os.pipe()
+print("ESCAPED")
