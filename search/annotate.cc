@@ -12,7 +12,8 @@ void Annotate(Tree* tree, const Rules& rules) {
   }
   for (const Rollout& rollout : tree->rollouts) {
     const End end = tree->nodes[rollout.node].end;
-    const bool itself_only = rules.dead_end == DeadEndBackup::kItself && (end == End::kDeadEnd || end == End::kDepthLimit);
+    const bool itself_only =
+        rules.dead_end == DeadEndBackup::kItself && (end == End::kDeadEnd || end == End::kDepthLimit);
     for (int i = rollout.node; i >= 0; i = itself_only ? -1 : tree->nodes[i].parent) {
       ++tree->nodes[i].visits;
       tree->nodes[i].value_sum += rollout.value;

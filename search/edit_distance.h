@@ -7,7 +7,8 @@
 
 namespace orrery::search {
 
-// The distance in Unicode characters, or `limit` if it is at least that. Time O(limit · length). A byte that is no UTF-8 counts as a character.
+// The distance in Unicode characters, or `limit` if it is at least that. Time O(limit · length). A byte that is no
+// UTF-8 counts as a character.
 int EditDistanceUpTo(std::string_view a, std::string_view b, int limit);
 
 }  // namespace orrery::search

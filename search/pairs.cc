@@ -66,7 +66,11 @@ void AddSiblingPairs(const Tree& tree, int parent, const std::vector<int>& child
   for (int chosen : best) {
     for (int rejected : worst) {
       AddIfClear(tree, rules,
-                 {.prefix = PathTo(tree, parent), .chosen = {chosen}, .rejected = {rejected}, .q_chosen = q(chosen), .q_rejected = q(rejected)},
+                 {.prefix = PathTo(tree, parent),
+                  .chosen = {chosen},
+                  .rejected = {rejected},
+                  .q_chosen = q(chosen),
+                  .q_rejected = q(rejected)},
                  pairs);
     }
   }
@@ -75,7 +79,8 @@ void AddSiblingPairs(const Tree& tree, int parent, const std::vector<int>& child
 void AddWholePairs(const Tree& tree, const PairRules& rules, std::vector<PreferencePair>* pairs) {
   std::vector<Trajectory> best, worst;
   for (Trajectory& trajectory : Trajectories(tree)) {
-    const bool tolerated = std::any_of(trajectory.nodes.begin(), trajectory.nodes.end(), [&](int i) { return tree.nodes[i].tolerated; });
+    const bool tolerated =
+        std::any_of(trajectory.nodes.begin(), trajectory.nodes.end(), [&](int i) { return tree.nodes[i].tolerated; });
     if (!tolerated) (trajectory.right ? best : worst).push_back(std::move(trajectory));
   }
   std::stable_sort(best.begin(), best.end(), [](const auto& a, const auto& b) { return a.mean_q > b.mean_q; });
@@ -106,7 +111,8 @@ std::vector<PreferencePair> PreferencePairs(const Tree& tree, const PairRules& r
 
   std::vector<std::vector<int>> children(tree.nodes.size());
   for (int i = 1; i < static_cast<int>(tree.nodes.size()); ++i) children[tree.nodes[i].parent].push_back(i);
-  for (int i = 0; i < static_cast<int>(tree.nodes.size()); ++i) AddSiblingPairs(tree, i, children[i], reach, rules, &pairs);
+  for (int i = 0; i < static_cast<int>(tree.nodes.size()); ++i)
+    AddSiblingPairs(tree, i, children[i], reach, rules, &pairs);
   AddWholePairs(tree, rules, &pairs);
   return pairs;
 }

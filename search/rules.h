@@ -25,19 +25,19 @@ enum class DeadEndBackup : uint8_t {
 };
 
 struct Rules {
-  int rollouts = 8;            // a tree's budget
-  int candidates = 5;          // sampled at an expansion
+  int rollouts = 8;    // a tree's budget
+  int candidates = 5;  // sampled at an expansion
   double temperature = 0.7;
   double top_p = 1;
   int top_k = 0;
-  int max_depth = 16;          // steps from the root to an answer
+  int max_depth = 16;  // steps from the root to an answer
   int max_step_tokens = 2048;
-  int max_total_tokens = 4096; // of a partial solution
-  int wave = 1;                // rollouts that descend before their values are backed up
-  double exploration = 2;      // c of UCT
+  int max_total_tokens = 4096;  // of a partial solution
+  int wave = 1;                 // rollouts that descend before their values are backed up
+  double exploration = 2;       // c of UCT
   Unvisited unvisited = Unvisited::kInfinite;
   DeadEndBackup dead_end = DeadEndBackup::kPath;
-  int tolerated_errors = 0;    // failing steps in a row that still count as valid
+  int tolerated_errors = 0;              // failing steps in a row that still count as valid
   int extra_rollouts_when_unsolved = 0;  // added to the budget once, when no answer was right (paper-r2: 16)
 };
 

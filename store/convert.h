@@ -12,7 +12,8 @@
 
 namespace orrery::store {
 
-// Views into the record, which must outlive the tree. Corrupt if the record's indices do not make a tree in depth-first order.
+// Views into the record, which must outlive the tree. Corrupt if the record's indices do not make a tree in depth-first
+// order.
 StatusOr<search::Tree> ToSearchTree(const schema::TreeRecord& record);
 
 // The candidate that led to a node; null for the root. The record must be one that ToSearchTree accepts.
@@ -21,8 +22,8 @@ const schema::Candidate* CandidateOf(const schema::TreeRecord& record, int node)
 // What the programs of a path printed, all together; steps that failed print nothing.
 std::string PrintedBy(const schema::TreeRecord& record, const std::vector<int>& nodes);
 
-// The steps of a path as a policy reads and writes them, the output block after the final code. `nodes` begins at the root's child.
-// `output_limit` is the campaign's: bytes of program output that enter a partial solution.
+// The steps of a path as a policy reads and writes them, the output block after the final code. `nodes` begins at the
+// root's child. `output_limit` is the campaign's: bytes of program output that enter a partial solution.
 std::string SolutionText(const schema::TreeRecord& record, const std::vector<int>& nodes, size_t output_limit);
 
 }  // namespace orrery::store

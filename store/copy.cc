@@ -17,8 +17,9 @@ flatbuffers::Offset<Candidate> CopyCandidate(flatbuffers::FlatBufferBuilder& bui
   const auto output = builder.CreateString(from.output());
   const auto error = builder.CreateString(from.error());
   const auto answer = builder.CreateString(from.answer());
-  return schema::CreateCandidate(builder, text, from.kind(), code, from.valid(), rejection, from.merged(), from.tokens(), from.log_probability(),
-                                 from.verdict(), output, error, answer, from.grade(), from.tolerated_errors());
+  return schema::CreateCandidate(builder, text, from.kind(), code, from.valid(), rejection, from.merged(),
+                                 from.tokens(), from.log_probability(), from.verdict(), output, error, answer,
+                                 from.grade(), from.tolerated_errors());
 }
 
 }  // namespace

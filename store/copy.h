@@ -9,7 +9,8 @@
 namespace orrery::store {
 
 // The same content gives the same bytes wherever it came from: a missing field stays missing, an empty one empty.
-flatbuffers::Offset<schema::Expansion> CopyExpansion(flatbuffers::FlatBufferBuilder& builder, const schema::Expansion& from);
+flatbuffers::Offset<schema::Expansion> CopyExpansion(flatbuffers::FlatBufferBuilder& builder,
+                                                     const schema::Expansion& from);
 
 // An expansion that lies inside a record, as a buffer of its own.
 schema::Chunk<schema::Expansion> ExtractExpansion(const schema::Expansion& from);

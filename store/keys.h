@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// How expansions are keyed in RocksDB: the problem's length (4 bytes, big end first), the problem, then the path, a byte a step. The length keeps a
-// problem whose name begins another's from sharing its range of keys; a problem's expansions lie together, in order of their paths.
+// How expansions are keyed in RocksDB: the problem's length (4 bytes, big end first), the problem, then the path, a
+// byte a step. The length keeps a problem whose name begins another's from sharing its range of keys; a problem's
+// expansions lie together, in order of their paths.
 
 #include <cstdint>
 #include <string>

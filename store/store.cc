@@ -37,8 +37,11 @@ std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), sli
 // RocksDB's status as ours: what was tried, in which folder, and the remedy where there is one.
 Status Translated(const rocksdb::Status& status, const fs::path& folder, std::string_view trying) {
   if (status.ok()) return absl::OkStatus();
-  if (status.IsCorruption()) return Corrupt("the store in {} is damaged ({}): {}", folder.string(), trying, status.ToString());
-  if (status.IsNoSpace()) return Failed("no space is left for the store in {} ({}): free some and run again; nothing acknowledged is lost", folder.string(), trying);
+  if (status.IsCorruption())
+    return Corrupt("the store in {} is damaged ({}): {}", folder.string(), trying, status.ToString());
+  if (status.IsNoSpace())
+    return Failed("no space is left for the store in {} ({}): free some and run again; nothing acknowledged is lost",
+                  folder.string(), trying);
   return Failed("the store in {} failed ({}): {}", folder.string(), trying, status.ToString());
 }
 
@@ -57,11 +60,14 @@ pid_t LockHolder(const fs::path& folder) {
 Status TranslatedOpen(const rocksdb::Status& status, const fs::path& folder) {
   const std::string text = status.ToString();
   if (status.IsIOError() && text.find("lock hold by current process") != std::string::npos) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} is already open in this process", folder.string());
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} is already open in this process",
+                      folder.string());
   }
   if (status.IsIOError() && text.find("/LOCK") != std::string::npos) {
     if (const pid_t holder = LockHolder(folder); holder > 0) {
-      return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} is in use by process {}: one run at a time writes to it", folder.string(), holder);
+      return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                        "the store in {} is in use by process {}: one run at a time writes to it", folder.string(),
+                        holder);
     }
   }
   return Translated(status, folder, "opening");
@@ -69,7 +75,8 @@ Status TranslatedOpen(const rocksdb::Status& status, const fs::path& folder) {
 
 rocksdb::Options MakeOptions() {
   rocksdb::Options options;
-  // The end of the log may be half a record after a crash: it was never acknowledged. Damage before that is an error, never a shorter store.
+  // The end of the log may be half a record after a crash: it was never acknowledged. Damage before that is an error,
+  // never a shorter store.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.max_open_files = 256;
   options.keep_log_file_num = 4;
@@ -94,7 +101,9 @@ Status PrepareFolder(const fs::path& folder) {
   fs::create_directories(folder, error);
   if (error) return InvalidInput("cannot make the store's folder {}: {}", folder.string(), error.message());
   if (!fs::is_directory(folder, error)) return InvalidInput("the store's folder {} is a file", folder.string());
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) return InvalidInput("the store's folder {} is not writable: {}", folder.string(), std::error_code(errno, std::generic_category()).message());
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    return InvalidInput("the store's folder {} is not writable: {}", folder.string(),
+                        std::error_code(errno, std::generic_category()).message());
   return absl::OkStatus();
 }
 
@@ -124,9 +133,11 @@ class RocksStore final : public Store {
   StoreCounters Counters() const override;
 
  private:
-  StatusOr<std::optional<std::string>> Get(const rocksdb::ReadOptions& options, Family family, std::string_view key) const;
+  StatusOr<std::optional<std::string>> Get(const rocksdb::ReadOptions& options, Family family,
+                                           std::string_view key) const;
   StatusOr<std::optional<TreeChunk>> TreeAt(const rocksdb::ReadOptions& options, std::string_view problem) const;
-  Status ReadMemo(const rocksdb::ReadOptions& options, std::string_view problem, std::map<Path, ExpansionChunk>* found) const;
+  Status ReadMemo(const rocksdb::ReadOptions& options, std::string_view problem,
+                  std::map<Path, ExpansionChunk>* found) const;
   bool Empty() const;
   // Writes with an fsync; the first error stays, and every later write answers with it.
   Status Write(rocksdb::WriteBatch* batch, std::string_view trying);
@@ -145,7 +156,8 @@ class RocksStore final : public Store {
   StoreCounters counters_;
 };
 
-StatusOr<std::optional<std::string>> RocksStore::Get(const rocksdb::ReadOptions& options, Family family, std::string_view key) const {
+StatusOr<std::optional<std::string>> RocksStore::Get(const rocksdb::ReadOptions& options, Family family,
+                                                     std::string_view key) const {
   std::string value;
   const rocksdb::Status status = db_->Get(options, families_[family], ToSlice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
@@ -165,7 +177,8 @@ bool RocksStore::Empty() const {
 Status RocksStore::ReadIdentity() {
   ORRERY_ASSIGN_OR_RETURN(const auto format, Get({}, kMeta, "format"));
   if (format && *format != kFormat) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} has format {}, this program reads {}", folder_.string(), *format, kFormat);
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} has format {}, this program reads {}",
+                      folder_.string(), *format, kFormat);
   }
   ORRERY_ASSIGN_OR_RETURN(const auto fingerprint, Get({}, kMeta, "fingerprint"));
   if (!fingerprint && !Empty()) return Corrupt("the store in {} has records and no fingerprint", folder_.string());
@@ -178,7 +191,8 @@ Status RocksStore::Claim(std::string_view fingerprint, std::string_view configur
   if (fingerprint_ == fingerprint) return absl::OkStatus();
   if (!fingerprint_.empty()) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      "the store in {} belongs to another campaign: its fingerprint is {}, this configuration's is {}; choose another output "
+                      "the store in {} belongs to another campaign: its fingerprint is {}, this configuration's is {}; "
+                      "choose another output "
                       "folder, or the configuration that the store was made with",
                       folder_.string(), fingerprint_, fingerprint);
   }
@@ -205,14 +219,17 @@ void RocksStore::PutTree(std::string_view problem, const TreeChunk& tree) {
   // One by one: an expansion that the record does not hold was paid for too, and stays in the memo.
   for (const schema::Expansion* expansion : *tree->expansions()) {
     const auto* path = expansion->path();
-    queued_.Delete(families_[kExpansions], path == nullptr ? ProblemPrefix(problem) : ExpansionKey(problem, path->data(), path->size()));
+    queued_.Delete(families_[kExpansions],
+                   path == nullptr ? ProblemPrefix(problem) : ExpansionKey(problem, path->data(), path->size()));
   }
 }
 
 Status RocksStore::Write(rocksdb::WriteBatch* batch, std::string_view trying) {
   {
     const std::lock_guard lock(mutex_);
-    if (!writable_) return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} was opened for reading alone", folder_.string());
+    if (!writable_)
+      return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} was opened for reading alone",
+                        folder_.string());
     if (!broken_.ok()) return broken_;
   }
   rocksdb::WriteOptions options;
@@ -246,23 +263,28 @@ Status RocksStore::Commit() {
   return absl::OkStatus();
 }
 
-StatusOr<std::optional<TreeChunk>> RocksStore::TreeAt(const rocksdb::ReadOptions& options, std::string_view problem) const {
+StatusOr<std::optional<TreeChunk>> RocksStore::TreeAt(const rocksdb::ReadOptions& options,
+                                                      std::string_view problem) const {
   ORRERY_ASSIGN_OR_RETURN(const auto bytes, Get(options, kTrees, problem));
   if (!bytes) return std::optional<TreeChunk>();
   auto tree = TreeChunk::Verified(*bytes);
-  if (!tree.ok()) return Annotate(tree.status(), fmt::format("the store in {}, tree of problem {}", folder_.string(), problem));
+  if (!tree.ok())
+    return Annotate(tree.status(), fmt::format("the store in {}, tree of problem {}", folder_.string(), problem));
   return std::optional<TreeChunk>(*std::move(tree));
 }
 
 StatusOr<std::optional<TreeChunk>> RocksStore::Tree(std::string_view problem) const { return TreeAt({}, problem); }
 
-Status RocksStore::ReadMemo(const rocksdb::ReadOptions& options, std::string_view problem, std::map<Path, ExpansionChunk>* found) const {
+Status RocksStore::ReadMemo(const rocksdb::ReadOptions& options, std::string_view problem,
+                            std::map<Path, ExpansionChunk>* found) const {
   const std::string prefix = ProblemPrefix(problem);
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options, families_[kExpansions]));
   for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
     const std::string_view steps = ToView(it->key()).substr(prefix.size());
     auto expansion = ExpansionChunk::Verified(ToView(it->value()));
-    if (!expansion.ok()) return Annotate(expansion.status(), fmt::format("the store in {}, an expansion of problem {}", folder_.string(), problem));
+    if (!expansion.ok())
+      return Annotate(expansion.status(),
+                      fmt::format("the store in {}, an expansion of problem {}", folder_.string(), problem));
     (*found)[Path(steps.begin(), steps.end())] = *std::move(expansion);
   }
   return Translated(it->status(), folder_, "reading");
@@ -292,7 +314,9 @@ Status RocksStore::ForEachTree(const std::function<bool(std::string_view, const 
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, families_[kTrees]));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     auto tree = TreeChunk::Verified(ToView(it->value()));
-    if (!tree.ok()) return Annotate(tree.status(), fmt::format("the store in {}, tree of problem {}", folder_.string(), ToView(it->key())));
+    if (!tree.ok())
+      return Annotate(tree.status(),
+                      fmt::format("the store in {}, tree of problem {}", folder_.string(), ToView(it->key())));
     if (!visit(ToView(it->key()), *tree)) return absl::OkStatus();
   }
   return Translated(it->status(), folder_, "reading");
@@ -304,7 +328,9 @@ Status RocksStore::PutMark(std::string_view key, std::string_view value) {
   return Write(&batch, "writing a mark");
 }
 
-StatusOr<std::optional<std::string>> RocksStore::Mark(std::string_view key) const { return Get({}, kMeta, std::string(kMarkPrefix).append(key)); }
+StatusOr<std::optional<std::string>> RocksStore::Mark(std::string_view key) const {
+  return Get({}, kMeta, std::string(kMarkPrefix).append(key));
+}
 
 StoreCounters RocksStore::Counters() const {
   const std::lock_guard lock(mutex_);
@@ -313,7 +339,8 @@ StoreCounters RocksStore::Counters() const {
 
 }  // namespace
 
-StatusOr<std::unique_ptr<Store>> Store::Open(const fs::path& folder, std::string_view fingerprint, std::string_view configuration) {
+StatusOr<std::unique_ptr<Store>> Store::Open(const fs::path& folder, std::string_view fingerprint,
+                                             std::string_view configuration) {
   if (fingerprint.empty()) return InvalidInput("the store in {} was given an empty fingerprint", folder.string());
   ORRERY_RETURN_IF_ERROR(PrepareFolder(folder));
   rocksdb::Options options = MakeOptions();
@@ -321,7 +348,8 @@ StatusOr<std::unique_ptr<Store>> Store::Open(const fs::path& folder, std::string
   options.create_missing_column_families = true;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(rocksdb::DBOptions(options), folder.string(), Families(options), &families, &db);
+  const rocksdb::Status status =
+      rocksdb::DB::Open(rocksdb::DBOptions(options), folder.string(), Families(options), &families, &db);
   if (!status.ok()) return TranslatedOpen(status, folder);
   auto store = std::make_unique<RocksStore>(folder, db, std::move(families), true);
   ORRERY_RETURN_IF_ERROR(store->Claim(fingerprint, configuration));
@@ -334,7 +362,8 @@ StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const fs::path& folder) {
   const rocksdb::Options options = MakeOptions();
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(rocksdb::DBOptions(options), folder.string(), Families(options), &families, &db);
+  const rocksdb::Status status =
+      rocksdb::DB::OpenForReadOnly(rocksdb::DBOptions(options), folder.string(), Families(options), &families, &db);
   if (!status.ok()) return TranslatedOpen(status, folder);
   auto store = std::make_unique<RocksStore>(folder, db, std::move(families), false);
   ORRERY_RETURN_IF_ERROR(store->ReadIdentity());

@@ -3,8 +3,12 @@
 
 // The campaign's durable memory: a memo of expansions and the finished trees, in RocksDB.
 //
-// Resuming is running again with the memo; there is no other checkpoint (docs/determinism.md). A write is acknowledged only when it is in
-// the write-ahead log and fsynced; writes that wait together share one fsync (Commit). One writer thread; reads from any thread.
+// Resuming is running again with the memo; there is no other checkpoint (docs/determinism.md). A write is acknowledged
+// only when it is in the write-ahead log and fsynced; writes that wait together share one fsync (Commit). One writer
+// thread; reads from any thread.
+//
+// Damaged files are an error (DataLoss), with one gap that is RocksDB's: a flipped record length in the last 32 KiB of
+// its log or manifest looks like half a write after a crash, and is forgiven as one.
 
 #include <cstdint>
 #include <filesystem>
@@ -36,9 +40,10 @@ struct StoreCounters {
 
 class Store {
  public:
-  // Opens or makes the store in `folder`. `fingerprint` is the campaign's: a store of another one is refused (FailedPrecondition, both named).
-  // `configuration` is kept beside it as text.
-  static StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& folder, std::string_view fingerprint, std::string_view configuration);
+  // Opens or makes the store in `folder`. `fingerprint` is the campaign's: a store of another one is refused
+  // (FailedPrecondition, both named). `configuration` is kept beside it as text.
+  static StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& folder, std::string_view fingerprint,
+                                               std::string_view configuration);
   // For looking only: no fingerprint is asked for.
   static StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::filesystem::path& folder);
 
@@ -50,14 +55,16 @@ class Store {
   virtual void PutExpansion(std::string_view problem, const Path& path, const ExpansionChunk& expansion) = 0;
   // The tree's record; its expansions leave the memo in the same commit, since the record holds them.
   virtual void PutTree(std::string_view problem, const TreeChunk& tree) = 0;
-  // Makes all queued writes durable (write-ahead log, fsync). After an error nothing queued is acknowledged; the store takes no more writes.
+  // Makes all queued writes durable (write-ahead log, fsync). After an error nothing queued is acknowledged; the store
+  // takes no more writes.
   virtual Status Commit() = 0;
 
   // Every acknowledged expansion of a problem: of its unfinished tree, and, where it is finished, those of its record.
   virtual StatusOr<std::vector<ExpansionChunk>> Expansions(std::string_view problem) const = 0;
   virtual StatusOr<std::optional<TreeChunk>> Tree(std::string_view problem) const = 0;
   // In the order of problem ids' bytes. The callback returns false to end early.
-  virtual Status ForEachTree(const std::function<bool(std::string_view problem, const TreeChunk& tree)>& visit) const = 0;
+  virtual Status ForEachTree(
+      const std::function<bool(std::string_view problem, const TreeChunk& tree)>& visit) const = 0;
 
   // A small value that survives (the run's own marks).
   virtual Status PutMark(std::string_view key, std::string_view value) = 0;

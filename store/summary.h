@@ -36,7 +36,7 @@ struct Summary {
   uint64_t valid_candidates = 0;  // of them those that became a child
   uint64_t tokens_generated = 0;
   uint64_t steps_executed = 0;
-  uint64_t time_outs = 0;         // environmental verdicts: they may differ on another machine
+  uint64_t time_outs = 0;  // environmental verdicts: they may differ on another machine
   uint64_t memory_limits = 0;
   uint64_t grader_time_outs = 0;
   uint64_t easy = 0, medium = 0, hard = 0;
@@ -46,7 +46,8 @@ struct Summary {
   Measured measured;
 };
 
-// Everything that can be counted from the records, the digest included; model, seed, version and `measured` are the caller's.
+// Everything that can be counted from the records, the digest included; model, seed, version and `measured` are the
+// caller's.
 StatusOr<Summary> Summarise(const Store& store, const std::vector<ProblemName>& problems, std::string_view fingerprint);
 
 // Ends with a newline; keys in the order of DESIGN.

@@ -42,12 +42,14 @@ TEST(EditDistance, AgreesWithTheFullTable) {
         if (i == 0 || j == 0) {
           table[i][j] = static_cast<int>(i + j);
         } else {
-          table[i][j] = std::min({table[i - 1][j] + 1, table[i][j - 1] + 1, table[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
+          table[i][j] =
+              std::min({table[i - 1][j] + 1, table[i][j - 1] + 1, table[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
         }
       }
     }
     const int limit = static_cast<int>(random() % 25) + 1;
-    ASSERT_EQ(EditDistanceUpTo(a, b, limit), std::min(limit, table[a.size()][b.size()])) << a << " " << b << " " << limit;
+    ASSERT_EQ(EditDistanceUpTo(a, b, limit), std::min(limit, table[a.size()][b.size()]))
+        << a << " " << b << " " << limit;
   }
 }
 

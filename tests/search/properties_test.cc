@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Properties that hold for every search: random problems are searched with SelectChild in waves, then checked as a whole.
+// Properties that hold for every search: random problems are searched with SelectChild in waves, then checked as a
+// whole.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,11 +24,13 @@ struct Place {
   double value_sum = 0;
   bool right = false, exhausted = false, visited = false;
   End end = End::kNone;
-  std::vector<Child> rows;                        // as SelectChild sees them
+  std::vector<Child> rows;  // as SelectChild sees them
   std::vector<std::unique_ptr<Place>> children;
 };
 
-uint64_t Draw(uint64_t seed, const std::string& path, std::string_view what) { return HashParts({std::to_string(seed), path, what}); }
+uint64_t Draw(uint64_t seed, const std::string& path, std::string_view what) {
+  return HashParts({std::to_string(seed), path, what});
+}
 
 void Expand(uint64_t seed, const Rules& rules, Place* place) {
   place->expanded = true;
@@ -44,7 +47,8 @@ void Expand(uint64_t seed, const Rules& rules, Place* place) {
     place->rows.push_back({.valid = draw != 9});
     place->children.push_back(std::move(child));
   }
-  if (std::none_of(place->rows.begin(), place->rows.end(), [](const Child& row) { return row.valid; })) place->end = End::kDeadEnd;
+  if (std::none_of(place->rows.begin(), place->rows.end(), [](const Child& row) { return row.valid; }))
+    place->end = End::kDeadEnd;
 }
 
 class Search {
@@ -69,7 +73,8 @@ class Search {
   }
   bool no_virtual_visit_left() const {
     return std::all_of(order_.begin(), order_.end(), [](const Place* place) {
-      return place->virtual_visits == 0 && std::all_of(place->rows.begin(), place->rows.end(), [](const Child& row) { return row.virtual_visits == 0; });
+      return place->virtual_visits == 0 && std::all_of(place->rows.begin(), place->rows.end(),
+                                                       [](const Child& row) { return row.virtual_visits == 0; });
     });
   }
 
@@ -116,7 +121,8 @@ class Search {
     for (size_t i = path->size(); i-- > 0;) {
       auto [parent, row] = (*path)[i];
       parent->rows[row].exhausted = parent->children[row]->exhausted;
-      parent->exhausted = std::all_of(parent->rows.begin(), parent->rows.end(), [](const Child& c) { return !c.valid || c.exhausted; });
+      parent->exhausted =
+          std::all_of(parent->rows.begin(), parent->rows.end(), [](const Child& c) { return !c.valid || c.exhausted; });
     }
     return at;
   }

@@ -12,7 +12,8 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Child Visited(uint32_t visits, double value_sum, uint32_t virtual_visits = 0) {
-  return {.valid = true, .exhausted = false, .visits = visits, .virtual_visits = virtual_visits, .value_sum = value_sum};
+  return {
+      .valid = true, .exhausted = false, .visits = visits, .virtual_visits = virtual_visits, .value_sum = value_sum};
 }
 
 TEST(Preset, TableOfTheMethods) {

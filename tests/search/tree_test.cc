@@ -74,7 +74,8 @@ void ExpectVisits(const Tree& tree, const std::vector<std::pair<uint32_t, double
 
 TEST(Annotate, EveryValueOnItsWholePath) {
   // Root: +1 −1 +1 −1 −1 = −1 over 5. Node 1: those that ended at 3, 6, 4 = +1. Node 2: 3 and 4 = 0.
-  ExpectVisits(AnnotatedHandTree(), {{5, -1}, {3, 1}, {2, 0}, {1, 1}, {1, -1}, {1, 1}, {1, 1}, {1, -1}, {1, -1}, {1, -1}, {1, -1}});
+  ExpectVisits(AnnotatedHandTree(),
+               {{5, -1}, {3, 1}, {2, 0}, {1, 1}, {1, -1}, {1, 1}, {1, 1}, {1, -1}, {1, -1}, {1, -1}, {1, -1}});
 }
 
 TEST(Annotate, DeadEndOnItselfAlone) {
@@ -193,8 +194,8 @@ TEST(PreferencePairs, WorkedOutByHand) {
   // On 1: 5 (Q 1) leads to right, 2 (Q 0) to both: 5 > 2. On 2 only answers. Elsewhere no two sides.
   // Whole: right 6 (7/9) and 3 (4/9) against wrong 9 (−1) and 4 (−2/9): the smallest margin is 6/9.
   const std::vector<PreferencePair> pairs = PreferencePairs(AnnotatedHandTree(), PairRules{});
-  EXPECT_EQ(Describe(pairs),
-            (std::vector<std::string>{"steps: 1 > 7", "steps 1: 5 > 2", "whole: 6 > 9", "whole: 6 > 4", "whole: 3 > 9", "whole: 3 > 4"}));
+  EXPECT_EQ(Describe(pairs), (std::vector<std::string>{"steps: 1 > 7", "steps 1: 5 > 2", "whole: 6 > 9", "whole: 6 > 4",
+                                                       "whole: 3 > 9", "whole: 3 > 4"}));
   EXPECT_DOUBLE_EQ(pairs[0].q_chosen, 1.0 / 3);
   EXPECT_EQ(pairs[0].q_rejected, -1);
   EXPECT_EQ(pairs[2].chosen, (std::vector<int>{1, 5, 6}));
@@ -209,13 +210,15 @@ TEST(PreferencePairs, MarginIsKeptWhenReachedExactly) {
   EXPECT_EQ(std::count(pairs.begin(), pairs.end(), "steps 1: 5 > 2"), 1);
   EXPECT_EQ(std::count(pairs.begin(), pairs.end(), "whole: 3 > 4"), 0);
   rules.min_margin = 1.01;
-  EXPECT_EQ(Describe(PreferencePairs(AnnotatedHandTree(), rules)), (std::vector<std::string>{"steps: 1 > 7", "whole: 6 > 9", "whole: 3 > 9"}));
+  EXPECT_EQ(Describe(PreferencePairs(AnnotatedHandTree(), rules)),
+            (std::vector<std::string>{"steps: 1 > 7", "whole: 6 > 9", "whole: 3 > 9"}));
 }
 
 TEST(PreferencePairs, OnePerSide) {
   PairRules rules;
   rules.per_side = 1;
-  EXPECT_EQ(Describe(PreferencePairs(AnnotatedHandTree(), rules)), (std::vector<std::string>{"steps: 1 > 7", "steps 1: 5 > 2", "whole: 6 > 9"}));
+  EXPECT_EQ(Describe(PreferencePairs(AnnotatedHandTree(), rules)),
+            (std::vector<std::string>{"steps: 1 > 7", "steps 1: 5 > 2", "whole: 6 > 9"}));
 }
 
 TEST(PreferencePairs, TextsThatHardlyDifferAreLeftOut) {
@@ -238,7 +241,8 @@ TEST(PreferencePairs, OnlyFromTreesWithBothKindsOfAnswers) {
 TEST(PreferencePairs, AToleratedStepIsInNoPair) {
   Tree tree = AnnotatedHandTree();
   tree.nodes[5].tolerated = true;  // 5 > 2 goes, and all that hold the trajectory to 6
-  EXPECT_EQ(Describe(PreferencePairs(tree, PairRules{})), (std::vector<std::string>{"steps: 1 > 7", "whole: 3 > 9", "whole: 3 > 4"}));
+  EXPECT_EQ(Describe(PreferencePairs(tree, PairRules{})),
+            (std::vector<std::string>{"steps: 1 > 7", "whole: 3 > 9", "whole: 3 > 4"}));
   tree = AnnotatedHandTree();
   tree.nodes[1].tolerated = true;  // as a prefix it stays
   EXPECT_EQ(Describe(PreferencePairs(tree, PairRules{})), (std::vector<std::string>{"steps 1: 5 > 2"}));

@@ -25,11 +25,14 @@ struct CandidateText {
   int merged = 1;
 };
 
-inline flatbuffers::Offset<schema::Expansion> AddExpansion(flatbuffers::FlatBufferBuilder& builder, const std::string& problem, const Path& path,
-                                                           const std::vector<CandidateText>& texts, uint32_t tokens = 0) {
+inline flatbuffers::Offset<schema::Expansion> AddExpansion(flatbuffers::FlatBufferBuilder& builder,
+                                                           const std::string& problem, const Path& path,
+                                                           const std::vector<CandidateText>& texts,
+                                                           uint32_t tokens = 0) {
   std::vector<flatbuffers::Offset<schema::Candidate>> candidates;
   for (const CandidateText& one : texts) {
-    const auto text = builder.CreateString(one.text), output = builder.CreateString(one.output), answer = builder.CreateString(one.answer);
+    const auto text = builder.CreateString(one.text), output = builder.CreateString(one.output),
+               answer = builder.CreateString(one.answer);
     schema::CandidateBuilder candidate(builder);
     candidate.add_text(text);
     candidate.add_kind(one.kind);
@@ -42,17 +45,20 @@ inline flatbuffers::Offset<schema::Expansion> AddExpansion(flatbuffers::FlatBuff
     candidate.add_merged(static_cast<uint16_t>(one.merged));
     candidates.push_back(candidate.Finish());
   }
-  return schema::CreateExpansionDirect(builder, problem.c_str(), &path, &candidates, tokens, static_cast<uint32_t>(texts.size()));
+  return schema::CreateExpansionDirect(builder, problem.c_str(), &path, &candidates, tokens,
+                                       static_cast<uint32_t>(texts.size()));
 }
 
-inline ExpansionChunk MakeExpansion(const std::string& problem, const Path& path, const std::vector<CandidateText>& texts, uint32_t tokens = 0) {
+inline ExpansionChunk MakeExpansion(const std::string& problem, const Path& path,
+                                    const std::vector<CandidateText>& texts, uint32_t tokens = 0) {
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(AddExpansion(builder, problem, path, texts, tokens));
   return ExpansionChunk(std::move(builder));
 }
 
 inline ExpansionChunk MakeExpansion(const std::string& problem, const Path& path, int number) {
-  return MakeExpansion(problem, path, {{.text = "step " + std::to_string(number) + "\n"}}, static_cast<uint32_t>(number));
+  return MakeExpansion(problem, path, {{.text = "step " + std::to_string(number) + "\n"}},
+                       static_cast<uint32_t>(number));
 }
 
 // A record that holds `expansions` and says nothing else.
@@ -65,7 +71,8 @@ inline TreeChunk MakeTree(const std::string& problem, const std::vector<Expansio
     for (const schema::Candidate* candidate : *one->candidates()) texts.push_back({.text = candidate->text()->str()});
     inside.push_back(AddExpansion(builder, problem, path, texts, one->tokens_generated()));
   }
-  builder.Finish(schema::CreateTreeRecordDirect(builder, problem.c_str(), "question?", "1", "plain", "", nullptr, &inside));
+  builder.Finish(
+      schema::CreateTreeRecordDirect(builder, problem.c_str(), "question?", "1", "plain", "", nullptr, &inside));
   return TreeChunk(std::move(builder));
 }
 
@@ -74,7 +81,8 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     const char* base = std::getenv("TEST_TMPDIR");
-    std::string name = std::string(base != nullptr ? base : std::filesystem::temp_directory_path().c_str()) + "/store.XXXXXX";
+    std::string name =
+        std::string(base != nullptr ? base : std::filesystem::temp_directory_path().c_str()) + "/store.XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) std::abort();
     path_ = name;
   }

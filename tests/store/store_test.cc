@@ -60,7 +60,8 @@ TEST(Store, AnEmptyCommitWritesNothing) {
 TEST(Store, ProblemsOfSimilarNamesKeepApart) {
   TemporaryFolder folder;
   auto store = OpenOrDie(folder.path());
-  const std::vector<std::string> names = {"a", "ab", "a\x01", std::string("a\0", 2), "", "\xff\xff", std::string(300, 'x')};
+  const std::vector<std::string> names = {
+      "a", "ab", "a\x01", std::string("a\0", 2), "", "\xff\xff", std::string(300, 'x')};
   for (size_t i = 0; i < names.size(); ++i) {
     const int number = static_cast<int>(i);
     store->PutExpansion(names[i], {}, MakeExpansion(names[i], {}, 10 * number + 1));
@@ -90,7 +91,8 @@ TEST(Store, AFinishedTreeTakesItsExpansionsOverAndKeepsWhatItDoesNotHold) {
   EXPECT_EQ(Numbers(*store, "q"), (std::vector<uint32_t>{9}));
   ASSERT_TRUE(store->Tree("p").value().has_value());
 
-  // What comes out of a record is the buffer that went in, byte for byte: a resumed search builds the same record again.
+  // What comes out of a record is the buffer that went in, byte for byte: a resumed search builds the same record
+  // again.
   const auto again = store->Expansions("p").value();
   EXPECT_EQ(MakeTree("p", {again[0], again[1]}).bytes(), store->Tree("p").value()->bytes());
   store->PutTree("p", MakeTree("p", again));
@@ -106,17 +108,21 @@ TEST(Store, TreesInOrderOfTheirNames) {
   for (const char* name : {"b", "\xff", "a", "aa"}) store->PutTree(name, MakeTree(name, {}));
   ASSERT_TRUE(store->Commit().ok());
   std::vector<std::string> seen;
-  ASSERT_TRUE(store->ForEachTree([&](std::string_view problem, const TreeChunk& tree) {
-                     seen.emplace_back(problem);
-                     EXPECT_EQ(tree->problem()->string_view(), problem);
-                     return true;
-                   }).ok());
+  ASSERT_TRUE(store
+                  ->ForEachTree([&](std::string_view problem, const TreeChunk& tree) {
+                    seen.emplace_back(problem);
+                    EXPECT_EQ(tree->problem()->string_view(), problem);
+                    return true;
+                  })
+                  .ok());
   EXPECT_EQ(seen, (std::vector<std::string>{"a", "aa", "b", "\xff"}));
   seen.clear();
-  ASSERT_TRUE(store->ForEachTree([&](std::string_view problem, const TreeChunk&) {
-                     seen.emplace_back(problem);
-                     return seen.size() < 2;
-                   }).ok());
+  ASSERT_TRUE(store
+                  ->ForEachTree([&](std::string_view problem, const TreeChunk&) {
+                    seen.emplace_back(problem);
+                    return seen.size() < 2;
+                  })
+                  .ok());
   EXPECT_EQ(seen.size(), 2u);
 }
 
@@ -188,7 +194,8 @@ TEST(Store, OpenTwiceInOneProcess) {
 TEST(Store, AFolderThatCannotBe) {
   TemporaryFolder folder;
   std::ofstream(folder.path() / "file") << "x";
-  for (const fs::path& path : {folder.path() / "file", folder.path() / "file" / "below", fs::path("/proc/orrery/store")}) {
+  for (const fs::path& path :
+       {folder.path() / "file", folder.path() / "file" / "below", fs::path("/proc/orrery/store")}) {
     const auto store = Store::Open(path, "f", "{}");
     ASSERT_FALSE(store.ok());
     EXPECT_EQ(ExitCode(store.status()), 2);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/export.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "base/paths.h"
+#include "reasoning/step.h"
+#include "store/convert.h"
+
+namespace orrery::store {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kFirstLine = "<code>\n";  // begins every solution
+
+std::string Line(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+std::string_view ViewOf(const flatbuffers::String* text) {
+  return text == nullptr ? std::string_view() : text->string_view();
+}
+
+std::string PromptFor(const ExportOptions& options, const schema::TreeRecord& record) {
+  std::string prompt = options.prompt(std::string(ViewOf(record.question())));
+  if (prompt.ends_with(kFirstLine)) prompt.resize(prompt.size() - kFirstLine.size());
+  return prompt;
+}
+
+std::string Whole(const ExportOptions& options, const schema::TreeRecord& record, const std::vector<int>& nodes) {
+  return std::string(kFirstLine) + SolutionText(record, nodes, options.output_limit);
+}
+
+void AddTrajectories(const ProblemName& problem, const schema::TreeRecord& record, const search::Tree& tree,
+                     const ExportOptions& options, std::string* lines, uint64_t* count) {
+  for (const search::Trajectory& trajectory : search::BestTrajectories(tree, options.best_trajectories)) {
+    const auto failed =
+        std::count_if(trajectory.nodes.begin(), trajectory.nodes.end(), [&](int i) { return tree.nodes[i].tolerated; });
+    Json object;
+    object["problem"] = problem.id;
+    object["source"] = ViewOf(record.source());
+    object["level"] = ViewOf(record.level());
+    object["question"] = ViewOf(record.question());
+    object["prompt"] = PromptFor(options, record);
+    object["completion"] = Whole(options, record, trajectory.nodes);
+    object["answer"] = ViewOf(CandidateOf(record, trajectory.nodes.back())->answer());
+    object["mean_q"] = trajectory.mean_q;
+    object["min_q"] = trajectory.min_q;
+    object["steps"] = trajectory.nodes.size();
+    object["failed_steps"] = failed;
+    object["fingerprint"] = options.fingerprint;
+    *lines += Line(object);
+    ++*count;
+  }
+}
+
+void AddPreferences(const ProblemName& problem, const schema::TreeRecord& record, const search::Tree& tree,
+                    const ExportOptions& options, std::string* lines, uint64_t* count) {
+  for (const search::PreferencePair& pair : search::PreferencePairs(tree, options.pairs)) {
+    const auto side = [&](const std::vector<int>& nodes) {
+      return pair.whole ? Whole(options, record, nodes)
+                        : std::string(ViewOf(CandidateOf(record, nodes.back())->text()));
+    };
+    Json object;
+    object["problem"] = problem.id;
+    object["prompt"] = PromptFor(options, record) + (pair.whole ? "" : Whole(options, record, pair.prefix));
+    object["chosen"] = side(pair.chosen);
+    object["rejected"] = side(pair.rejected);
+    object["q_chosen"] = pair.q_chosen;
+    object["q_rejected"] = pair.q_rejected;
+    object["whole"] = pair.whole;
+    object["fingerprint"] = options.fingerprint;
+    *lines += Line(object);
+    ++*count;
+  }
+}
+
+}  // namespace
+
+StatusOr<ExportCounts> ExportTraining(const Store& store, const std::vector<ProblemName>& problems,
+                                      const ExportOptions& options, const std::filesystem::path& trajectories,
+                                      const std::filesystem::path& preferences) {
+  ExportCounts counts;
+  std::string trajectory_lines, preference_lines;
+  for (const ProblemName& problem : problems) {
+    ORRERY_ASSIGN_OR_RETURN(const auto record, store.Tree(problem.key));
+    if (!record) continue;
+    ORRERY_ASSIGN_OR_RETURN(const search::Tree tree, ToSearchTree(**record));
+    ++counts.problems;
+    AddTrajectories(problem, **record, tree, options, &trajectory_lines, &counts.trajectories);
+    AddPreferences(problem, **record, tree, options, &preference_lines, &counts.preferences);
+  }
+  ORRERY_RETURN_IF_ERROR(WriteFileAtomically(trajectories, trajectory_lines));
+  ORRERY_RETURN_IF_ERROR(WriteFileAtomically(preferences, preference_lines));
+  return counts;
+}
+
+StatusOr<std::string> Digest(const Store& store, const std::vector<ProblemName>& problems) {
+  Sha256 hash;
+  for (const ProblemName& problem : problems) {
+    ORRERY_ASSIGN_OR_RETURN(const auto record, store.Tree(problem.key));
+    if (!record) continue;
+    hash.UpdateSized(problem.key);
+    hash.UpdateSized(record->bytes());
+  }
+  return Hex(hash.Finish());
+}
+
+}  // namespace orrery::store
