@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/backend.h"
+
+#include <sys/mman.h>
+
+#include <cmath>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#include "kernels/bfloat16.h"
+#include "kernels/cpu/amx.h"
+#include "kernels/cpu/vector.h"
+
+namespace orrery::kernels::cpu {
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kReadAhead = size_t{64} << 10;  // kernels fetch beyond the end
+
+template <class T>
+constexpr Type kTypeOf = sizeof(T) == 4 ? Type::kFloat32 : Type::kBfloat16;
+
+template <class T>
+T Rounded(float value) {
+  if constexpr (sizeof(T) == 4) return value;
+  else return ToBfloat16(value);
+}
+
+int BlockColumns(int n) { return n < 4096 ? 32 : 128; }
+
+size_t PanelBytes(int n, int k, size_t element) {
+  const size_t block = BlockColumns(n);
+  return (n + block - 1) / block * block * PaddedWidth(k) * element;
+}
+
+// Panels of sixteen columns (vector.h), for our own products without tiles.
+template <class T>
+class PanelMatrix : public Matrix {
+ public:
+  PanelMatrix(int n, int k, const VectorTable<T>& table)
+      : Matrix(n, k, BlockColumns(n)), table_(table), depth_(PaddedWidth(k)), memory_(PanelBytes(n, k, sizeof(T)) + kReadAhead) {}
+
+  void Pack(int block, const float* w) override {
+    T* out = Block(block);
+    constexpr int kPair = sizeof(T) == 4 ? 1 : 2;
+    for (int c = 0; c < columns(block); ++c) {
+      T* panel = out + static_cast<size_t>(c / 16) * 16 * depth_;
+      for (int i = 0; i < k(); ++i) {
+        panel[static_cast<size_t>(i / kPair) * 16 * kPair + c % 16 * kPair + i % kPair] = Rounded<T>(w[static_cast<size_t>(c) * k() + i]);
+      }
+    }
+  }
+
+  void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
+    table_.product(Block(block), depth_, block_columns() / 16, static_cast<const T*>(x), rows, y, y_stride);
+  }
+
+ private:
+  T* Block(int block) const { return memory_.template as<T>() + static_cast<size_t>(block) * block_columns() * depth_; }
+
+  const VectorTable<T>& table_;
+  int depth_;
+  WeightMemory memory_;
+};
+
+class AmxMatrix : public Matrix {
+ public:
+  AmxMatrix(int n, int k)
+      : Matrix(n, k, BlockColumns(n)), depth_(PaddedWidth(k)), memory_(PanelBytes(n, k, 2) + kReadAhead) {}
+
+  void Pack(int block, const float* w) override {
+    for (int c = 0; c < columns(block); ++c) {
+      uint16_t* panel = Block(block) + static_cast<size_t>(c / 32) * 32 * depth_ + c % 32 / 16 * 512 + c % 16 * 2;
+      for (int i = 0; i < k(); ++i) {
+        panel[static_cast<size_t>(i / 32) * 1024 + i % 32 / 2 * 32 + i % 2] = ToBfloat16(w[static_cast<size_t>(c) * k() + i]);
+      }
+    }
+  }
+
+  void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
+    AmxProduct(Block(block), depth_, block_columns() / 32, static_cast<const uint16_t*>(x), rows, y, y_stride);
+  }
+
+ private:
+  uint16_t* Block(int block) const { return memory_.as<uint16_t>() + static_cast<size_t>(block) * block_columns() * depth_; }
+
+  int depth_;
+  WeightMemory memory_;
+};
+
+template <class T>
+class CpuBackend : public Backend {
+ public:
+  explicit CpuBackend(Isa isa)
+      : Backend(isa, kTypeOf<T>), table_(isa >= Isa::kAvx512 ? Avx512Table<T>() : Avx2Table<T>()) {}
+
+  std::unique_ptr<Matrix> NewMatrix(int n, int k) const override {
+    if (UsesTiles()) return std::make_unique<AmxMatrix>(n, k);
+    if (UsesLibrary()) return NewDnnlMatrix(n, k, type());
+    return std::make_unique<PanelMatrix<T>>(n, k, table_);
+  }
+
+  size_t MatrixBytes(int n, int k) const override {
+    return UsesLibrary() ? DnnlMatrixBytes(n, k, type()) : PanelBytes(n, k, sizeof(T)) + kReadAhead;
+  }
+
+  void RmsNorm(const float* x, const float* gain, int width, float eps, void* out) const override {
+    table_.rms_norm(x, gain, width, eps, static_cast<T*>(out));
+  }
+
+  void Rope(float* x, int heads, int head_dim, RopePairs pairs, const float* cosine, const float* sine) const override {
+    const int half = head_dim / 2;
+    for (int h = 0; h < heads; ++h, x += head_dim) {
+      for (int i = 0; i < half; ++i) {
+        float& a = pairs == RopePairs::kHalves ? x[i] : x[2 * i];
+        float& b = pairs == RopePairs::kHalves ? x[i + half] : x[2 * i + 1];
+        const float turned = a * cosine[i] - b * sine[i];
+        b = b * cosine[i] + a * sine[i];
+        a = turned;
+      }
+    }
+  }
+
+  void SwiGlu(const float* gate_up, int count, int block, void* out) const override {
+    table_.swiglu(gate_up, count, block, static_cast<T*>(out));
+  }
+
+  void Add(float* x, const float* y, int count) const override { table_.add(x, y, count); }
+
+  size_t PageBytes(const AttentionShape& shape) const override {
+    return 2 * static_cast<size_t>(shape.kv_heads) * shape.head_dim * kPageTokens * sizeof(T);
+  }
+
+  void WriteKv(const AttentionShape& shape, const float* k, const float* v, uint8_t* page, int slot) const override {
+    ForEachElement(shape, slot, [&](size_t key, size_t value, int element) {
+      reinterpret_cast<T*>(page)[key] = Rounded<T>(k[element]);
+      reinterpret_cast<T*>(page)[value] = Rounded<T>(v[element]);
+    });
+  }
+
+  void CopyKv(const AttentionShape& shape, const uint8_t* from, uint8_t* to, int slots) const override {
+    std::memset(to, 0, PageBytes(shape));
+    for (int slot = 0; slot < slots; ++slot) {
+      ForEachElement(shape, slot, [&](size_t key, size_t value, int) {
+        reinterpret_cast<T*>(to)[key] = reinterpret_cast<const T*>(from)[key];
+        reinterpret_cast<T*>(to)[value] = reinterpret_cast<const T*>(from)[value];
+      });
+    }
+  }
+
+  void Attend(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int last) const override {
+    if (TiledPages(shape)) {
+      AmxAttend(shape, rows, kv_head, first, last);
+    } else {
+      table_.attend(shape, rows, kv_head, first, last);
+    }
+  }
+
+  Peak Maximum(const float* logits, int count) const override { return table_.maximum(logits, count); }
+  double SumExp(const float* logits, int count, float shift, float scale) const override {
+    return table_.sum_exp(logits, count, shift, scale);
+  }
+  void Exp(const float* logits, int count, float shift, float scale, float* weights) const override {
+    table_.exp(logits, count, shift, scale, weights);
+  }
+
+ private:
+  bool UsesTiles() const { return isa() == Isa::kAmx && type() == Type::kBfloat16; }
+  bool UsesLibrary() const {
+    return !UsesTiles() && isa() >= (type() == Type::kFloat32 ? Isa::kAvx512 : Isa::kAvx512Bf16);
+  }
+  bool TiledPages(const AttentionShape& shape) const { return UsesTiles() && AmxAttends(shape); }
+
+  // fn(index of the key, index of the value, element of the token's keys) for all of one token.
+  template <class Fn>
+  void ForEachElement(const AttentionShape& shape, int slot, Fn fn) const {
+    const int dim = shape.head_dim;
+    const size_t all_keys = static_cast<size_t>(shape.kv_heads) * dim * kPageTokens;
+    for (int h = 0; h < shape.kv_heads; ++h) {
+      for (int d = 0; d < dim; ++d) {
+        if (TiledPages(shape)) {
+          fn(AmxKeyIndex(dim, h, d, slot), all_keys + AmxValueIndex(dim, h, d, slot), h * dim + d);
+        } else {
+          const size_t head = static_cast<size_t>(h) * dim * kPageTokens;
+          fn(head + static_cast<size_t>(d) * kPageTokens + slot, all_keys + head + static_cast<size_t>(slot) * dim + d, h * dim + d);
+        }
+      }
+    }
+  }
+
+  const VectorTable<T>& table_;
+};
+
+}  // namespace
+
+WeightMemory::WeightMemory(size_t bytes) : bytes_((bytes + kHugePage - 1) / kHugePage * kHugePage) {
+  data_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data_ == MAP_FAILED) throw std::bad_alloc();
+  madvise(data_, bytes_, MADV_HUGEPAGE);
+}
+
+WeightMemory::~WeightMemory() { munmap(data_, bytes_); }
+
+std::unique_ptr<Backend> NewBackend(Isa isa, Type type) {
+  if (type == Type::kFloat32) return std::make_unique<CpuBackend<float>>(isa);
+  return std::make_unique<CpuBackend<uint16_t>>(isa);
+}
+
+}  // namespace orrery::kernels::cpu

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/kernels.h"
+
+#include <dnnl.hpp>
+
+#include "kernels/cpu/amx.h"
+#include "kernels/cpu/backend.h"
+#include "kernels/reference/reference.h"
+
+namespace orrery::kernels {
+
+Isa HostIsa() {
+  const int best = static_cast<int>(dnnl::get_effective_cpu_isa());
+  const auto has = [best](dnnl::cpu_isa isa) { return (best & static_cast<int>(isa)) == static_cast<int>(isa); };
+  if (has(dnnl::cpu_isa::avx512_core_amx) && cpu::AmxPermitted()) return Isa::kAmx;
+  if (has(dnnl::cpu_isa::avx512_core_bf16)) return Isa::kAvx512Bf16;
+  if (has(dnnl::cpu_isa::avx512_core)) return Isa::kAvx512;
+  return Isa::kAvx2;
+}
+
+std::string_view Name(Isa isa) {
+  switch (isa) {
+    case Isa::kReference: return "reference";
+    case Isa::kAvx2: return "avx2";
+    case Isa::kAvx512: return "avx512";
+    case Isa::kAvx512Bf16: return "avx512-bf16";
+    case Isa::kAmx: return "amx";
+  }
+  return "unknown";
+}
+
+std::unique_ptr<Backend> Backend::Create(Isa isa, Type type) {
+  return isa == Isa::kReference ? reference::NewBackend(type) : cpu::NewBackend(isa, type);
+}
+
+}  // namespace orrery::kernels

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A few threads that run the same loop together and meet at its end.
+//
+// Indices are handed out one by one, to whichever thread is free: results may not depend on who runs which.
+// Between loops the threads spin for a short while, then sleep.
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+namespace orrery::kernels {
+
+class ThreadPool {
+ public:
+  explicit ThreadPool(int threads);  // the caller's own thread is one of them
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls fn(index, thread) for 0 ≤ index < count, thread < threads(); returns when all are done. fn may not throw.
+  template <class Fn>
+  void ParallelFor(int count, Fn&& fn) {
+    if (count <= 0) return;
+    if (workers_.empty() || count == 1) {
+      for (int i = 0; i < count; ++i) fn(i, 0);
+      return;
+    }
+    Run(count, [](void* context, int index, int thread) { (*static_cast<std::remove_reference_t<Fn>*>(context))(index, thread); }, &fn);
+  }
+
+ private:
+  using Body = void (*)(void* context, int index, int thread);
+
+  void Run(int count, Body body, void* context);
+  void Work(int thread);
+  void Worker(int thread);
+
+  std::vector<std::thread> workers_;
+  Body body_ = nullptr;
+  void* context_ = nullptr;
+  int count_ = 0;
+  alignas(64) std::atomic<int> next_{0};
+  alignas(64) std::atomic<uint32_t> generation_{0};
+  alignas(64) std::atomic<int> running_{0};
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace orrery::kernels

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// One batch through the model: rows in, logits out, keys and values into their pages.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "kernels/kernels.h"
+#include "kernels/thread_pool.h"
+#include "model/tokenizer.h"
+#include "model/weights.h"
+
+namespace orrery::model {
+
+struct BatchRow {
+  TokenId token;
+  int32_t position;
+  const int32_t* pages;  // page numbers of its sequence, up to the one of `position` at least
+  bool wants_logits;
+};
+
+class Transformer {
+ public:
+  // Logits of so many rows are made, handed over and overwritten at a time.
+  static constexpr int kLogitRows = 64;
+
+  Transformer(Weights weights, const kernels::Backend& backend, kernels::ThreadPool& pool, int pages, int max_rows);
+  ~Transformer();
+
+  // Bytes of one page of all layers.
+  static size_t PageBytes(const ModelShape& shape, const kernels::Backend& backend);
+  // Bytes of everything but weights and pages.
+  static uint64_t WorkBytes(const ModelShape& shape, int max_rows);
+
+  const ModelShape& shape() const { return weights_.shape; }
+
+  // logits(first, count, values, stride): rows first … first + count − 1 of those that want logits, in their order.
+  using LogitsReader = std::function<void(int first, int count, const float* values, ptrdiff_t stride)>;
+  // Rows of one sequence and rows that share pages should be neighbours: then those pages are read once for all of them.
+  void Forward(std::span<const BatchRow> rows, const LogitsReader& logits);
+
+  void ClearPage(int32_t page);
+  // The first `slots` tokens; the rest of `to` becomes zero.
+  void CopyPage(int32_t from, int32_t to, int slots);
+
+ private:
+  struct Buffers;
+
+  void Embed(std::span<const BatchRow> rows);
+  void Attention(std::span<const BatchRow> rows, int number);
+  void FeedForward(int rows, const LayerWeights& layer);
+  void Norm(int rows, const std::vector<float>& gain);
+  void RotateAndStore(const BatchRow& row, float* qkv, const LayerWeights& layer, uint8_t* kv) const;
+  // x += input·Wᵀ
+  void AddProduct(const kernels::Matrix& matrix, const void* input, int rows);
+  void Logits(std::span<const BatchRow> rows, const LogitsReader& reader);
+
+  Weights weights_;
+  const kernels::Backend& backend_;
+  kernels::ThreadPool& pool_;
+  std::unique_ptr<Buffers> buffers_;
+  std::vector<float> cosine_, sine_;  // [context][head_dim / 2]
+};
+
+}  // namespace orrery::model
