@@ -109,12 +109,14 @@ TEST(Grader, AnAnswerIsDataAndIsNeverRun) {
       std::string("\\int_0^\\infty"),
       std::string("\xF0\x9F\xA6\x86 = 5"),
   };
+  // Deep nesting takes the formula grammar for ever: the limit is part of what protects us.
+  const auto grader = NewGrader(2);
+  ASSERT_NE(grader, nullptr);
   for (const auto& answer : hostile) {
-    EXPECT_NE(Shared().Compare("x+1", answer), Grade::kEqual) << answer.substr(0, 60);
-    EXPECT_NE(Shared().Compare(answer, "x+1"), Grade::kEqual) << answer.substr(0, 60);
+    EXPECT_NE(grader->Compare("x+1", answer), Grade::kEqual) << answer.substr(0, 60);
+    EXPECT_NE(grader->Compare(answer, "x+1"), Grade::kEqual) << answer.substr(0, 60);
   }
   EXPECT_FALSE(std::filesystem::exists(witness));
-  EXPECT_EQ(Shared().Compare("x+1", "1+x"), Grade::kEqual);  // and the worker still answers
 }
 
 TEST(Grader, TheLimitHoldsFromOutsideAndTheNextComparisonWorks) {

@@ -201,13 +201,15 @@ TEST(QuickStart, HasFortyTwoProblemsInThreeLevels) {
 TEST(PublishedFiles, AreReadWholly) {
   const char* shared = std::getenv("ORRERY_SHARED_DATA");
   if (shared == nullptr) GTEST_SKIP() << "ORRERY_SHARED_DATA is not set: the published problem files are not read here";
-  for (const auto& [file, count, source] : {std::tuple{"gsm8k_train.jsonl", 7473u, "gsm8k"}, {"gsm8k_test.jsonl", 1319u, "gsm8k"},
-                                            {"math_train.jsonl", 7500u, "math"}, {"math500.jsonl", 500u, "MATH500"}}) {
+  // Two problems of MATH's training set have an empty answer.
+  for (const auto& [file, count, bad, source] : {std::tuple{"gsm8k_train.jsonl", 7473u, 0u, "gsm8k"}, {"gsm8k_test.jsonl", 1319u, 0u, "gsm8k"},
+                                                 {"math_train.jsonl", 7498u, 2u, "math"}, {"math500.jsonl", 500u, 0u, "MATH500"}}) {
     const auto set = LoadProblems(std::filesystem::path(shared) / "benchmarks" / file, {});
     ASSERT_TRUE(set.ok()) << Message(set.status());
     EXPECT_EQ(set->problems.size(), count) << file;
     EXPECT_EQ(set->problems.front().source, source) << file;
-    for (const auto& complaint : set->complaints) ADD_FAILURE() << complaint;
+    EXPECT_EQ(set->complaints.size(), bad) << file;
+    for (const auto& complaint : set->complaints) EXPECT_NE(complaint.find("answer is empty"), std::string::npos) << complaint;
   }
 }
 
