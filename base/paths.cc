@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <sstream>
 #include <fstream>
+#include <sstream>
 #include <vector>
 
 namespace orrery {
@@ -31,15 +31,18 @@ std::filesystem::path PythonEnvironment() { return CacheFolder() / "python"; }
 
 std::filesystem::path CallerPath(const std::filesystem::path& path) {
   if (path.empty() || path.is_absolute()) return path;
-  if (auto folder = Environment("BUILD_WORKING_DIRECTORY"); !folder.empty()) return std::filesystem::path(folder) / path;
+  if (auto folder = Environment("BUILD_WORKING_DIRECTORY"); !folder.empty())
+    return std::filesystem::path(folder) / path;
   return std::filesystem::absolute(path);
 }
 
 StatusOr<std::filesystem::path> DataFile(std::string_view relative) {
   std::error_code ignored;
   std::vector<std::filesystem::path> roots;
-  if (auto runfiles = Environment("RUNFILES_DIR"); !runfiles.empty()) roots.emplace_back(std::filesystem::path(runfiles) / "orrery");
-  if (auto sources = Environment("TEST_SRCDIR"); !sources.empty()) roots.emplace_back(std::filesystem::path(sources) / "orrery");
+  if (auto runfiles = Environment("RUNFILES_DIR"); !runfiles.empty())
+    roots.emplace_back(std::filesystem::path(runfiles) / "orrery");
+  if (auto sources = Environment("TEST_SRCDIR"); !sources.empty())
+    roots.emplace_back(std::filesystem::path(sources) / "orrery");
   auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
   program += ".runfiles";
   roots.emplace_back(program / "orrery");
@@ -52,7 +55,8 @@ StatusOr<std::filesystem::path> DataFile(std::string_view relative) {
 
 StatusOr<std::string> ReadFile(const std::filesystem::path& path) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return InvalidInput("{}: is a folder, a file was expected", path.string());
+  if (std::filesystem::is_directory(path, error))
+    return InvalidInput("{}: is a folder, a file was expected", path.string());
   std::ifstream file(path, std::ios::binary);
   if (!file) return NotFound("{}: cannot be opened ({})", path.string(), std::strerror(errno));
   std::ostringstream content;
@@ -81,7 +85,8 @@ Status WriteFileAtomically(const std::filesystem::path& path, std::string_view c
   const int reason = errno;
   close(file);
   if (!flushed) return Failed("{}: flushing failed ({})", beside, std::strerror(reason));
-  if (rename(beside.c_str(), path.c_str()) != 0) return Failed("{}: renaming failed ({})", path.string(), std::strerror(errno));
+  if (rename(beside.c_str(), path.c_str()) != 0)
+    return Failed("{}: renaming failed ({})", path.string(), std::strerror(errno));
   return absl::OkStatus();
 }
 
