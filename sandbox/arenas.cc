@@ -3,15 +3,21 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <malloc.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <array>
 #include <cstdint>
+#include <cstdlib>
 
 namespace orrery::sandbox {
 namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kBlock = size_t{16} << 20;
+constexpr int kHeap = 96 << 20;  // the warm interpreter's share of the C library's heap is about half of it
+constexpr int kOrdinaryTopPad = 128 << 10;
 
 struct Arenas {
   bool huge = true;
@@ -49,11 +55,25 @@ Arenas arenas;
 
 }  // namespace
 
-void UseHugePageArenas() {
+void UseHugePages() {
+  // The heap grows in one go before anything is in it: pages become huge when they are first touched, or not at all.
+  mallopt(M_TOP_PAD, kHeap);
+  std::array<void*, 4> pieces{};
+  for (void*& piece : pieces) piece = malloc(kOrdinaryTopPad / 2);  // more than the little that is there already
+  const uintptr_t start = (reinterpret_cast<uintptr_t>(pieces[0]) + kHugePage - 1) / kHugePage * kHugePage;
+  const auto end = reinterpret_cast<uintptr_t>(sbrk(0));
+  if (end > start) madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);
+  for (void* piece : pieces) free(piece);
   PyObjectArenaAllocator allocator{&arenas, &Allocate, &Free};
   PyObject_SetArenaAllocator(&allocator);
 }
 
-void UseOrdinaryArenas() { arenas.huge = false; }
+void UseOrdinaryPages() {
+  arenas.huge = false;
+  mallopt(M_TOP_PAD, kOrdinaryTopPad);
+  // The free end of the heap goes back when a piece next to it is freed; malloc_trim would tear holes into huge pages.
+  mallopt(M_TRIM_THRESHOLD, kOrdinaryTopPad);
+  free(malloc(kOrdinaryTopPad - (8 << 10)));
+}
 
 }  // namespace orrery::sandbox

@@ -5,10 +5,10 @@
 
 namespace orrery::sandbox {
 
-// Before Py_Initialize: Python's small-object arenas come from huge-page memory.
-void UseHugePageArenas();
+// Before Py_Initialize: Python's small-object arenas and the C library's heap come from huge-page memory.
+void UseHugePages();
 
-// After warming up: new arenas are ordinary memory, so that a step pays for what it touches and no more.
-void UseOrdinaryArenas();
+// After warming up: new memory is ordinary, so that a step pays for what it touches and no more. Unused heap is given back.
+void UseOrdinaryPages();
 
 }  // namespace orrery::sandbox

@@ -94,7 +94,6 @@ void Check(const PyStatus& status, std::string_view what) {
 }
 
 void StartPython(const std::filesystem::path& packages) {
-  UseHugePageArenas();
   PyImport_AppendInittab("_orrery", &MakeModule);
   PyPreConfig before;
   PyPreConfig_InitIsolatedConfig(&before);
@@ -276,9 +275,10 @@ int Main(int argc, char** argv) {
   const bool parent_death = std::strcmp(argv[5], "1") == 0;
   if (parent_death) prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::signal(SIGPIPE, SIG_IGN);
+  UseHugePages();
   StartPython(argv[2]);
   const Helpers helpers = Warm(argv[1]);
-  UseOrdinaryArenas();
+  UseOrdinaryPages();
   ResetClock();
   LimitResources(std::strtoull(argv[3], nullptr, 10), std::strtoull(argv[4], nullptr, 10), !parent_death);
   const int opened = open("/dev/null", O_RDWR | O_CLOEXEC);

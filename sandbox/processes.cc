@@ -40,9 +40,8 @@ constexpr rlim_t kStackBytes = rlim_t{8} << 20;
   std::string cpu = std::to_string(static_cast<uint64_t>(std::ceil(setup.wall_seconds)) + 1);
   std::array<const char*, 7> arguments = {setup.interpreter.c_str(), setup.zygote.c_str(),       setup.packages.c_str(), memory.c_str(),
                                           cpu.c_str(),               setup.walls ? "0" : "1", nullptr};
-  // Memory of the C library on huge pages too; one thread for OpenBLAS, which would otherwise start them while it is loaded.
-  std::array<const char*, 5> environment = {"OPENBLAS_NUM_THREADS=1", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "LC_ALL=C.UTF-8",
-                                            "PATH=/usr/bin", nullptr};
+  // One thread for OpenBLAS, which would otherwise start them while it is loaded.
+  std::array<const char*, 4> environment = {"OPENBLAS_NUM_THREADS=1", "LC_ALL=C.UTF-8", "PATH=/usr/bin", nullptr};
   execve(arguments[0], const_cast<char**>(arguments.data()), const_cast<char**>(environment.data()));
   dprintf(2, "%s: cannot be started (%s)\n", arguments[0], strerror(errno));
   _exit(127);
@@ -115,8 +114,18 @@ double CpuSeconds(pid_t pid) {
 MemoryUse ReadMemoryUse(pid_t pid) {
   MemoryUse use;
   const std::string folder = "/proc/" + std::to_string(pid);
-  use.peak_bytes = Kilobytes(Field(folder + "/status", "VmHWM"));
-  use.private_bytes = Kilobytes(Field(folder + "/smaps_rollup", "Private_Dirty"));
+  std::ifstream status(folder + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) use.peak_bytes = Kilobytes(line.substr(6));
+    if (line.rfind("RssAnon:", 0) == 0) use.anonymous_bytes = Kilobytes(line.substr(8));
+  }
+  std::ifstream stat(folder + "/stat");
+  std::string rest;
+  std::getline(stat, rest, ')');  // the program's name; then state and the eight numbers up to the faults that needed no disk
+  for (int field = 0; field < 7; ++field) stat >> rest;
+  uint64_t faults = 0;
+  stat >> rest >> faults;
+  use.touched_bytes = faults * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   return use;
 }
 

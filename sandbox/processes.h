@@ -27,8 +27,9 @@ StatusOr<Zygote> StartZygote(const Setup& setup, double seconds);
 double CpuSeconds(pid_t pid);
 
 struct MemoryUse {
-  uint64_t peak_bytes = 0;     // most ever resident
-  uint64_t private_bytes = 0;  // an upper bound on what the process shares with nobody: what it has touched since its fork
+  uint64_t peak_bytes = 0;       // most ever resident
+  uint64_t anonymous_bytes = 0;  // resident and of no file, shared with other processes or not
+  uint64_t touched_bytes = 0;    // pages that were given or copied since the process was forked
 };
 
 // Zeros where /proc does not say.

@@ -70,6 +70,7 @@ Supervisor::Supervisor(int client, const Setup& setup, Zygote zygote)
       grants_(listener_.get()),
       signals_(SignalDescriptor()) {
   snapshots_[""].pid = zygote_;
+  snapshots_[""].anonymous_bytes = ReadMemoryUse(zygote_).anonymous_bytes;
 }
 
 bool Supervisor::WaitForRequest() {
@@ -99,7 +100,7 @@ StepResult Supervisor::Run(const StepRequest& request) {
       outcome = RunOn(keys[depth], request.parents[depth]);
       if (outcome.parent_lost || outcome.result.verdict != Verdict::kOk) break;
       ++executed;
-      snapshots_[keys[depth + 1]] = {outcome.paused->pid, outcome.paused, ReadMemoryUse(outcome.paused->pid).private_bytes, requests_};
+      Keep(keys[depth], keys[depth + 1], *outcome.paused);
     }
     if (!outcome.parent_lost && depth == request.parents.size()) outcome = RunOn(keys.back(), request.step);
     if (!outcome.parent_lost) break;
@@ -114,16 +115,23 @@ StepResult Supervisor::Run(const StepRequest& request) {
   StepResult result = std::move(outcome.result);
   result.steps_executed = executed + 1;
   if (outcome.paused) {
-    const MemoryUse use = ReadMemoryUse(outcome.paused->pid);
-    result.peak_bytes = use.peak_bytes;
     std::string key = keys.back();
     AppendKey(key, request.step);
-    if (const auto known = snapshots_.find(key); known != snapshots_.end()) Kill(known->second.pid);
-    snapshots_[key] = {outcome.paused->pid, outcome.paused, use.private_bytes, requests_};
+    result.peak_bytes = Keep(keys.back(), key, *outcome.paused);
   }
   Evict();
   result.wall_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
+}
+
+uint64_t Supervisor::Keep(const std::string& parent_key, const std::string& key, const Paused& paused) {
+  if (const auto known = snapshots_.find(key); known != snapshots_.end()) Kill(known->second.pid);
+  const MemoryUse use = ReadMemoryUse(paused.pid);
+  const auto parent = snapshots_.find(parent_key);
+  const uint64_t inherited = parent == snapshots_.end() ? 0 : parent->second.anonymous_bytes;
+  const uint64_t grown = use.anonymous_bytes - std::min(use.anonymous_bytes, inherited);
+  snapshots_[key] = {paused.pid, paused, std::max(grown, use.touched_bytes), use.anonymous_bytes, requests_};
+  return use.peak_bytes;
 }
 
 Supervisor::Outcome Supervisor::RunOn(const std::string& parent_key, const Step& step) {
@@ -181,7 +189,7 @@ bool Supervisor::Fork(Snapshot& parent, const Step& step, Current& current) {
 }
 
 void Supervisor::Wait(Current& current, Clock::time_point deadline) {
-  while (!current.paused && !current.gone && !current.unforked && !TooMuch(current)) {
+  while (!current.paused && !current.gone && !current.unforked && !TooMuch(current) && !broken_) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return;
     Pump(&current, static_cast<int>(std::min<int64_t>(left, 1000)));
@@ -194,6 +202,10 @@ void Supervisor::Judge(Current& current, bool late, Outcome& outcome) {
   if (current.unforked) {
     const auto reason = static_cast<int>(current.unforked->reason);
     result.error = fmt::format("the step could not be forked ({})", std::strerror(reason));
+    return;
+  }
+  if (broken_) {
+    End(current);
     return;
   }
   if (done) result.cpu_seconds = CpuSeconds(current.pid);

@@ -42,7 +42,8 @@ class Supervisor {
   struct Snapshot {
     pid_t pid = 0;
     std::optional<Paused> paused;  // nothing while it forks a child
-    uint64_t bytes = 0;
+    uint64_t bytes = 0;            // what dropping it would free, at most
+    uint64_t anonymous_bytes = 0;
     uint64_t used = 0;  // the latest request that ran on it
   };
 
@@ -68,6 +69,8 @@ class Supervisor {
   };
 
   Outcome RunOn(const std::string& parent_key, const Step& step);
+  // Makes a snapshot of a step that ended ok; returns the most memory that it had.
+  uint64_t Keep(const std::string& parent_key, const std::string& key, const Paused& paused);
   // Waits until the snapshot is paused again after a fork, as it is at once unless its guest meddles: then it is killed.
   void AwaitPause(const std::string& key);
   bool Fork(Snapshot& parent, const Step& step, Current& current);

@@ -26,6 +26,7 @@ struct Process {
   std::string name;
 };
 
+// Those that run or could; what has ended and waits for its parent is not among them.
 std::vector<Process> Processes() {
   std::vector<Process> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
@@ -39,7 +40,7 @@ std::vector<Process> Processes() {
     std::istringstream rest(stat.substr(close + 1));
     char state = 0;
     Process process{std::stoi(number), 0, stat.substr(open + 1, close - open - 1)};
-    if (rest >> state >> process.parent) found.push_back(process);
+    if (rest >> state >> process.parent && state != 'Z') found.push_back(process);
   }
   return found;
 }
@@ -59,9 +60,12 @@ std::vector<pid_t> Descendants(const std::string& name) {
   return named;
 }
 
+// True where within a second every process is gone, and the ended ones that came to us were all there was to wait for.
 bool NobodyLeft() {
   for (int i = 0; i < 100; ++i) {
-    if (Descendants("").empty()) return true;
+    while (waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    if (Descendants("").empty()) return waitpid(-1, nullptr, WNOHANG) < 0;
     std::this_thread::sleep_for(milliseconds(10));
   }
   return false;
@@ -78,6 +82,11 @@ class DeathTest : public ::testing::TestWithParam<Isolation> {
     auto started = Sandbox::Start(options);
     ASSERT_TRUE(started.ok()) << started.status();
     sandbox_ = std::move(*started);
+  }
+
+  void TearDown() override {
+    sandbox_.reset();
+    EXPECT_TRUE(NobodyLeft());
   }
 
   StepResult Run(const char* code) { return sandbox_->Run({{}, {code, 1}}); }
@@ -149,12 +158,7 @@ TEST_P(DeathTest, OfTheCallerLeavesNobody) {
   int status = 0;
   waitpid(caller, &status, 0);
   EXPECT_EQ(WTERMSIG(status), SIGKILL);
-  for (int i = 0; i < 300 && !Descendants("").empty(); ++i) {
-    while (waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
-    std::this_thread::sleep_for(milliseconds(10));
-  }
-  EXPECT_TRUE(Descendants("").empty());
+  EXPECT_TRUE(NobodyLeft());
 }
 
 INSTANTIATE_TEST_SUITE_P(Walls, DeathTest, ::testing::Values(Isolation::kBubblewrap, Isolation::kNone), [](const auto& info) {

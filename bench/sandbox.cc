@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a step costs: at depth 1, 8 and 16, and with 64 paths in flight over two sandboxes.
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+
+#include "sandbox/sandbox.h"
+
+namespace orrery {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using sandbox::Sandbox;
+using sandbox::StepRequest;
+
+bool json = false;
+
+void Report(const std::string& name, const std::string& metric, double value, const std::string& unit, const std::string& conditions) {
+  if (json) {
+    fmt::print("{}\n",
+               nlohmann::json{{"case", name}, {"metric", metric}, {"value", value}, {"unit", unit}, {"conditions", conditions}}.dump());
+  } else {
+    fmt::print("{:<18} {:<28} {:>10.3f} {:<8} {}\n", name, metric, value, unit, conditions);
+  }
+  std::fflush(stdout);
+}
+
+std::unique_ptr<Sandbox> Start(int snapshots) {
+  sandbox::SandboxOptions options;
+  options.wall_seconds = 60;
+  options.snapshot_count = snapshots;
+  auto started = Sandbox::Start(options);
+  if (!started.ok()) {
+    std::fprintf(stderr, "bench sandbox: %s\n", Message(started.status()).c_str());
+    std::exit(ExitCode(started.status()));
+  }
+  return std::move(*started);
+}
+
+void Check(const sandbox::StepResult& result, int executed) {
+  if (result.verdict == sandbox::Verdict::kOk && (executed == 0 || result.steps_executed == executed)) return;
+  std::fprintf(stderr, "bench sandbox: a step ended %s after %d steps: %s\n", std::string(Name(result.verdict)).c_str(), result.steps_executed,
+               result.error.c_str());
+  std::exit(1);
+}
+
+double Percentile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  return values[std::min(values.size() - 1, static_cast<size_t>(std::ceil(share * static_cast<double>(values.size()))) - 1)];
+}
+
+// Siblings on one parent at `depth` - 1: what a search does at every node.
+void TrivialStep(int depth) {
+  const auto sandbox = Start(64);
+  StepRequest request;
+  for (int i = 1; i < depth; ++i) {
+    request.step = {fmt::format("x{} = {}", i, i), static_cast<uint64_t>(i)};
+    Check(sandbox->Run(request), 1);
+    request.parents.push_back(request.step);
+  }
+  constexpr int kWarm = 20;
+  constexpr int kSteps = 500;
+  std::vector<double> milliseconds;
+  for (int i = 0; i < kWarm + kSteps; ++i) {
+    request.step = {fmt::format("print({})", i), 1};
+    const auto start = Clock::now();
+    Check(sandbox->Run(request), 1);
+    if (i >= kWarm) milliseconds.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+  }
+  const auto name = fmt::format("trivial-depth-{}", depth);
+  const auto conditions = fmt::format("{} sibling steps, one at a time, snapshots kept and dropped", kSteps);
+  Report(name, "p50_ms", Percentile(milliseconds, 0.5), "ms", conditions);
+  Report(name, "p99_ms", Percentile(milliseconds, 0.99), "ms", conditions);
+}
+
+// 64 paths that grow by a step each in turn, half of them in each of two sandboxes.
+void InFlight() {
+  constexpr int kPaths = 64;
+  constexpr int kPool = 2;
+  constexpr int kDepth = 8;
+  std::vector<std::unique_ptr<Sandbox>> pool;
+  for (int i = 0; i < kPool; ++i) pool.push_back(Start(2 * kPaths / kPool));
+  const auto start = Clock::now();
+  std::vector<std::thread> threads;
+  for (int worker = 0; worker < kPool; ++worker) {
+    threads.emplace_back([&, worker] {
+      std::vector<StepRequest> paths(kPaths / kPool);
+      for (int depth = 0; depth < kDepth; ++depth) {
+        for (size_t p = 0; p < paths.size(); ++p) {
+          paths[p].step = {fmt::format("y{} = {}\nprint(y{})", depth, p, depth), p};
+          Check(pool[static_cast<size_t>(worker)]->Run(paths[p]), 1);
+          paths[p].parents.push_back(paths[p].step);
+        }
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const double cores = std::max(1U, std::thread::hardware_concurrency());
+  Report("in-flight-64", "steps_per_second_per_core", kPaths * kDepth / seconds / cores, "steps/s",
+         fmt::format("{} paths to depth {}, {} sandboxes, {} cores, teardown of dropped snapshots included", kPaths, kDepth, kPool, cores));
+}
+
+// The same program of 8 steps as a search runs it, against a fork of the warm interpreter and the whole prefix again.
+void AgainstReplay() {
+  const char* kSteps[] = {"import sympy\nx = sympy.symbols('x')", "roots = sympy.solve(x**2 - 5*x + 6, x)", "total = sum(roots)",
+                          "area = sympy.integrate(x**2, (x, 0, 3))", "n = sympy.factorint(360)", "m = sympy.Matrix([[1, 2], [3, 4]]).det()",
+                          "value = total + area + m", "print(value, n)"};
+  const auto measure = [&](int snapshots) {
+    const auto sandbox = Start(snapshots);
+    std::vector<double> seconds;
+    for (int round = 0; round < 20; ++round) {
+      StepRequest request;
+      const auto start = Clock::now();
+      for (const char* code : kSteps) {
+        request.step = {code, static_cast<uint64_t>(round)};
+        Check(sandbox->Run(request), 0);
+        request.parents.push_back(request.step);
+      }
+      seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    }
+    return Percentile(seconds, 0.5);
+  };
+  const double with = measure(64);
+  const double without = measure(0);
+  Report("sympy-path-8", "p50_ms", with * 1e3, "ms", "8 steps of one path, each on its parent's snapshot");
+  Report("sympy-path-8", "replay_ratio", without / with, "x", "the same, the prefix replayed in the warm interpreter for each step");
+}
+
+}  // namespace
+}  // namespace orrery
+
+int main(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--json") == 0) {
+      orrery::json = true;
+    } else {
+      std::fprintf(stderr, "bench sandbox: %s is unknown; --json is the only flag\n", argv[i]);
+      return 2;
+    }
+  }
+  for (const int depth : {1, 8, 16}) orrery::TrivialStep(depth);
+  orrery::InFlight();
+  orrery::AgainstReplay();
+}
