@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings models by name, looks into model files, shows how text becomes tokens.
+// Brings models by name, looks into model files, shows how text becomes tokens, lets a model continue a text.
 
 #include <fmt/format.h>
 
@@ -9,8 +9,10 @@
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <thread>
 
 #include "base/paths.h"
+#include "model/engine.h"
 #include "model/gguf.h"
 #include "model/registry.h"
 #include "model/tokenizer.h"
@@ -169,6 +171,62 @@ Status Tokenize(const TokenizeOptions& options) {
   return absl::OkStatus();
 }
 
+// ---- generate
+
+struct GenerateOptions {
+  std::string model, prompt, precision = "bfloat16";
+  int max_tokens = 256, top_k = 0, threads = static_cast<int>(std::thread::hardware_concurrency());
+  float temperature = 0, top_p = 1;
+  std::vector<std::string> stops;
+  uint64_t seed = 1;
+  bool chat = false;
+};
+
+std::vector<model::TokenId> PromptTokens(const model::Tokenizer& tokenizer, const GenerateOptions& options) {
+  std::vector<model::TokenId> tokens;
+  const auto append = [&](std::string_view text, model::SpecialTokens special) {
+    const auto ids = tokenizer.Encode(text, special);
+    tokens.insert(tokens.end(), ids.begin(), ids.end());
+  };
+  if (options.chat) {
+    append("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n", model::SpecialTokens::kParse);
+  }
+  append(options.prompt, model::SpecialTokens::kPlain);
+  if (options.chat) append("<|im_end|>\n<|im_start|>assistant\n", model::SpecialTokens::kParse);
+  return tokens;
+}
+
+Status Generate(const GenerateOptions& options) {
+  ORRERY_ASSIGN_OR_RETURN(const Registry registry, Registry::Load());
+  ORRERY_ASSIGN_OR_RETURN(const std::filesystem::path path, LocateModel(registry, options.model, model::FetchOptions{}));
+  model::EngineOptions engine_options;
+  engine_options.precision = options.precision == "float32" ? model::Precision::kFloat32 : model::Precision::kBfloat16;
+  engine_options.threads = options.threads;
+  engine_options.kv_bytes = uint64_t{512} << 20;
+  ORRERY_ASSIGN_OR_RETURN(const auto engine, model::Engine::Load(path, engine_options));
+
+  model::GenerationRequest request;
+  request.prompt = PromptTokens(engine->tokenizer(), options);
+  request.sampling = {options.temperature, options.top_p, options.top_k};
+  request.stops = options.stops;
+  request.max_new_tokens = options.max_tokens;
+  request.random.key = options.seed;
+  ORRERY_RETURN_IF_ERROR(engine->Submit(std::move(request)));
+  while (!engine->Idle()) {
+    ORRERY_ASSIGN_OR_RETURN(const auto finished, engine->Step());
+    for (const model::Generation& generation : finished) {
+      fmt::print("{}\n", generation.text);
+      const model::EngineCounters counters = engine->Counters();
+      fmt::print(stderr, "{} tokens in {:.2f} s, log-probability {:.4f}, ended by {}\n", generation.tokens.size(), counters.busy_seconds,
+                 generation.log_probability,
+                 generation.reason == model::FinishReason::kStop        ? fmt::format("the stop '{}'", Escaped(generation.stop))
+                 : generation.reason == model::FinishReason::kEndOfText ? std::string("its end of text")
+                                                                        : std::string("--max-tokens"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 // ---- command line
 
 // Each adds its subcommand; `status` gets what running it gave.
@@ -215,14 +273,32 @@ void AddTokenize(CLI::App& app, Status& status) {
   });
 }
 
+void AddGenerate(CLI::App& app, Status& status) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App* command = app.add_subcommand("generate", "Let a model continue a text; the continuation goes to standard output");
+  command->add_option("model", options->model, "name or path of a GGUF file")->required();
+  command->add_option("--prompt", options->prompt, "the text to continue; special tokens in it are plain characters")->required();
+  command->add_flag("--chat", options->chat, "the prompt is a question to a chat model (ChatML)");
+  command->add_option("--max-tokens", options->max_tokens, "most tokens to write")->capture_default_str()->check(CLI::Range(1, 1 << 20));
+  command->add_option("--temperature", options->temperature, "0: always the most probable token")->capture_default_str();
+  command->add_option("--top-p", options->top_p, "of the most probable tokens, the fewest that reach this share")->capture_default_str();
+  command->add_option("--top-k", options->top_k, "only so many of the most probable tokens; 0: all")->capture_default_str();
+  command->add_option("--stop", options->stops, "a text that ends the continuation; may be given several times");
+  command->add_option("--seed", options->seed, "of the random numbers")->capture_default_str();
+  command->add_option("--precision", options->precision)->check(CLI::IsMember({"bfloat16", "float32"}))->capture_default_str();
+  command->add_option("--threads", options->threads)->capture_default_str()->check(CLI::Range(1, 1024));
+  command->callback([options, &status] { status = Generate(*options); });
+}
+
 int Main(int count, char** arguments) {
-  CLI::App app("Models: fetch them by name, look into their files, try their tokenizers.", "model");
+  CLI::App app("Models: fetch them by name, look into their files, try their tokenizers, let them write.", "model");
   app.require_subcommand(1);
   Status status;
   AddFetch(app, status);
   AddList(app, status);
   AddInspect(app, status);
   AddTokenize(app, status);
+  AddGenerate(app, status);
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {

@@ -62,7 +62,7 @@ std::vector<GenerationRequest> Requests(const Engine& engine) {
   return requests;
 }
 
-std::map<uint64_t, Result> Run(Engine& engine, const std::vector<GenerationRequest>& requests) {
+std::map<uint64_t, Result> RunAll(Engine& engine, const std::vector<GenerationRequest>& requests) {
   for (const auto& request : requests) EXPECT_TRUE(engine.Submit(request).ok());
   std::map<uint64_t, Result> results;
   while (!engine.Idle()) {
@@ -80,12 +80,12 @@ class InvarianceTest : public ::testing::TestWithParam<Precision> {
   void SetUp() override {
     auto engine = LoadEngine(GetParam(), 1, 256, GetParam() == Precision::kBfloat16 ? kSmallCache : 2 * kSmallCache);
     requests_ = Requests(*engine);
-    expected_ = Run(*engine, {requests_[0]});
+    expected_ = RunAll(*engine, {requests_[0]});
     // Requests with prefixes in common must not meet a warm cache: fill it with others in between.
     for (size_t i = 1; i < requests_.size(); ++i) {
       Flush(*engine, i);
       const uint64_t reused = engine->Counters().prefix_tokens_reused;
-      expected_.merge(Run(*engine, {requests_[i]}));
+      expected_.merge(RunAll(*engine, {requests_[i]}));
       ASSERT_EQ(engine->Counters().prefix_tokens_reused, reused) << "the cache was not cold";
     }
     ASSERT_EQ(expected_.size(), requests_.size());
@@ -97,7 +97,7 @@ class InvarianceTest : public ::testing::TestWithParam<Precision> {
     GenerationRequest request;
     request.prompt.assign(most - 1, static_cast<TokenId>(1000 + salt));
     request.max_new_tokens = 1;
-    Run(engine, {request});
+    RunAll(engine, {request});
   }
 
   void ExpectAll(const std::map<uint64_t, Result>& actual, const char* what) {
@@ -138,8 +138,8 @@ TEST_P(InvarianceTest, ThreadsNeighboursAndCuts) {
     all.insert(all.begin() + static_cast<ptrdiff_t>(all.size() / 2), requests_.begin(), requests_.end());
     if (c.reversed) std::reverse(all.begin(), all.end());
     const std::string what = fmt::format("{} threads, {} rows, {} neighbours", c.threads, c.rows, c.neighbours);
-    ExpectAll(Run(*engine, all), what.c_str());
-    ExpectAll(Run(*engine, requests_), (what + ", warm").c_str());
+    ExpectAll(RunAll(*engine, all), what.c_str());
+    ExpectAll(RunAll(*engine, requests_), (what + ", warm").c_str());
   }
 }
 
@@ -164,15 +164,15 @@ TEST_P(InvarianceTest, EvictionsAndRequestsThatArriveMidway) {
 
 TEST_P(InvarianceTest, AChildOnItsParentsPages) {
   const auto engine = LoadEngine(GetParam(), 2, 256, uint64_t{64} << 20);
-  const Result parent = Run(*engine, {requests_[4]})[4];
+  const Result parent = RunAll(*engine, {requests_[4]})[4];
   GenerationRequest child = requests_[4];
   child.prompt.insert(child.prompt.end(), parent.tokens.begin(), parent.tokens.end());
   child.id = 50;
   const uint64_t reused = engine->Counters().prefix_tokens_reused;
-  const Result warm = Run(*engine, {child})[50];
+  const Result warm = RunAll(*engine, {child})[50];
   EXPECT_EQ(engine->Counters().prefix_tokens_reused - reused, child.prompt.size() - 1);
   const auto other = LoadEngine(GetParam(), 1, 50, uint64_t{64} << 20);
-  EXPECT_EQ(warm, Run(*other, {child})[50]);
+  EXPECT_EQ(warm, RunAll(*other, {child})[50]);
 }
 
 TEST_P(InvarianceTest, LogitsOfAPromptInPieces) {

@@ -50,7 +50,7 @@ class KvCacheTest : public ::testing::Test {
   int copies_ = 0;
 };
 
-Tokens Run(int count, TokenId first = 0) {
+Tokens Stretch(int count, TokenId first = 0) {
   Tokens tokens(count);
   std::iota(tokens.begin(), tokens.end(), first);
   return tokens;
@@ -64,7 +64,7 @@ Tokens operator+(Tokens a, const Tokens& b) {
 TEST_F(KvCacheTest, AFinishedSequenceIsFoundAgain) {
   Make(10);
   KvCache::Path path;
-  const Tokens tokens = Run(70);
+  const Tokens tokens = Stretch(70);
   ASSERT_TRUE(cache_->Open(tokens, 80, path));
   EXPECT_EQ(path.tokens, 0);
   Compute(path, tokens, 70);
@@ -85,7 +85,7 @@ TEST_F(KvCacheTest, AFinishedSequenceIsFoundAgain) {
 
 TEST_F(KvCacheTest, SequencesThatPartInsideAPageShareWhatComesBefore) {
   Make(10);
-  const Tokens a = Run(40) + Run(10, 500), b = Run(40) + Run(10, 700);
+  const Tokens a = Stretch(40) + Stretch(10, 500), b = Stretch(40) + Stretch(10, 700);
   KvCache::Path first, second;
   ASSERT_TRUE(cache_->Open(a, 50, first));
   Compute(first, a, 50);
@@ -105,19 +105,19 @@ TEST_F(KvCacheTest, SequencesThatPartInsideAPageShareWhatComesBefore) {
 
 TEST_F(KvCacheTest, AChildExtendsWhatItsParentGenerated) {
   Make(10);
-  Tokens tokens = Run(33);
+  Tokens tokens = Stretch(33);
   KvCache::Path path;
   ASSERT_TRUE(cache_->Open(tokens, 100, path));
   Compute(path, tokens, 33);
-  tokens = tokens + Run(40, 900);
+  tokens = tokens + Stretch(40, 900);
   Compute(path, tokens, 73);
   cache_->Close(path);
-  EXPECT_EQ(cache_->Matched(tokens + Run(20, 2000)), 73);
+  EXPECT_EQ(cache_->Matched(tokens + Stretch(20, 2000)), 73);
 }
 
 TEST_F(KvCacheTest, TheLeastRecentlyUsedLeafGoesFirst) {
   Make(4);
-  const Tokens old_one = Run(32), new_one = Run(32, 100), base = Run(64, 200);
+  const Tokens old_one = Stretch(32), new_one = Stretch(32, 100), base = Stretch(64, 200);
   KvCache::Path path;
   for (const Tokens* tokens : {&base, &old_one, &new_one}) {
     ASSERT_TRUE(cache_->Open(*tokens, static_cast<int>(tokens->size()), path));
@@ -126,7 +126,7 @@ TEST_F(KvCacheTest, TheLeastRecentlyUsedLeafGoesFirst) {
   }
   ASSERT_TRUE(cache_->Open(base, 64, path));  // used again
   cache_->Close(path);
-  const Tokens other = Run(32, 300);
+  const Tokens other = Stretch(32, 300);
   ASSERT_TRUE(cache_->Open(other, 32, path));
   Compute(path, other, 32);
   EXPECT_EQ(cache_->pages_evicted(), 1u);
@@ -139,26 +139,26 @@ TEST_F(KvCacheTest, TheLeastRecentlyUsedLeafGoesFirst) {
 TEST_F(KvCacheTest, OpenRefusesWhatMightNotFinish) {
   Make(4);
   KvCache::Path a, b;
-  ASSERT_TRUE(cache_->Open(Run(10), 96, a));  // may take three pages, holds none yet
-  EXPECT_FALSE(cache_->Open(Run(10, 50), 33, b));
-  ASSERT_TRUE(cache_->Open(Run(10, 50), 32, b));
-  Compute(b, Run(32, 50), 32);
-  Compute(a, Run(96), 96);
+  ASSERT_TRUE(cache_->Open(Stretch(10), 96, a));  // may take three pages, holds none yet
+  EXPECT_FALSE(cache_->Open(Stretch(10, 50), 33, b));
+  ASSERT_TRUE(cache_->Open(Stretch(10, 50), 32, b));
+  Compute(b, Stretch(32, 50), 32);
+  Compute(a, Stretch(96), 96);
   cache_->Close(a);
   cache_->Close(b);
-  EXPECT_TRUE(cache_->Open(Run(10, 50), 128, a));
+  EXPECT_TRUE(cache_->Open(Stretch(10, 50), 128, a));
   cache_->Close(a);
 }
 
 TEST_F(KvCacheTest, HeldPagesAreNeverEvicted) {
   Make(3);
   KvCache::Path holder, other;
-  const Tokens held = Run(32);
+  const Tokens held = Stretch(32);
   ASSERT_TRUE(cache_->Open(held, 32, holder));
   Compute(holder, held, 32);
   for (TokenId i = 1; i < 20; ++i) {
-    ASSERT_TRUE(cache_->Open(Run(64, 1000 * i), 64, other));
-    Compute(other, Run(64, 1000 * i), 64);
+    ASSERT_TRUE(cache_->Open(Stretch(64, 1000 * i), 64, other));
+    Compute(other, Stretch(64, 1000 * i), 64);
     cache_->Close(other);
   }
   CheckContent(holder, held);
@@ -169,12 +169,12 @@ TEST_F(KvCacheTest, HeldPagesAreNeverEvicted) {
 TEST_F(KvCacheTest, TheOnlyPageToCopyFromMayAlsoBeTheOnlyOneToUse) {
   Make(1);
   KvCache::Path path;
-  ASSERT_TRUE(cache_->Open(Run(20), 20, path));
-  Compute(path, Run(20), 20);
+  ASSERT_TRUE(cache_->Open(Stretch(20), 20, path));
+  Compute(path, Stretch(20), 20);
   cache_->Close(path);
-  ASSERT_TRUE(cache_->Open(Run(20), 32, path));
+  ASSERT_TRUE(cache_->Open(Stretch(20), 32, path));
   EXPECT_EQ(path.tokens, 0);  // no room for a copy: computed again
-  Compute(path, Run(32), 32);
+  Compute(path, Stretch(32), 32);
   cache_->Close(path);
 }
 
@@ -192,7 +192,7 @@ TEST_F(KvCacheTest, RandomTreesKeepTheirContentAndLeakNothing) {
       if (random() % 3 != 0 || live.empty()) {
         auto next = std::make_unique<Live>();
         // Few choices per stretch: many common prefixes, ending anywhere.
-        for (unsigned stretch = 0; stretch < 1 + random() % 4; ++stretch) next->tokens = next->tokens + Run(static_cast<int>(5 + random() % 3 * 18), 100 * (random() % 2));
+        for (unsigned stretch = 0; stretch < 1 + random() % 4; ++stretch) next->tokens = next->tokens + Stretch(static_cast<int>(5 + random() % 3 * 18), 100 * (random() % 2));
         const int most = static_cast<int>(next->tokens.size());
         if (!cache_->Open(std::span(next->tokens).first(most - 1), most, next->path)) continue;
         live.push_back(std::move(next));
@@ -211,7 +211,7 @@ TEST_F(KvCacheTest, RandomTreesKeepTheirContentAndLeakNothing) {
     for (auto& sequence : live) cache_->Close(sequence->path);
     EXPECT_EQ(cache_->pages_held(), 0);
     KvCache::Path all;
-    EXPECT_TRUE(cache_->Open(Run(1, 5000), pages * kPage, all));
+    EXPECT_TRUE(cache_->Open(Stretch(1, 5000), pages * kPage, all));
     cache_->Grow(all, pages * kPage);
     cache_->Close(all);
   }
