@@ -73,7 +73,8 @@ void UseOrdinaryPages() {
   mallopt(M_TOP_PAD, kOrdinaryTopPad);
   // The free end of the heap goes back when a piece next to it is freed; malloc_trim would tear holes into huge pages.
   mallopt(M_TRIM_THRESHOLD, kOrdinaryTopPad);
-  free(malloc(kOrdinaryTopPad - (8 << 10)));
+  void* volatile piece = malloc(kOrdinaryTopPad - (8 << 10));  // volatile: else the compiler drops the pair
+  free(piece);
 }
 
 }  // namespace orrery::sandbox

@@ -60,12 +60,13 @@ std::vector<pid_t> Descendants(const std::string& name) {
   return named;
 }
 
-// True where within a second every process is gone, and the ended ones that came to us were all there was to wait for.
+// True where soon every process is gone, and whoever ended and came to us has been waited for. The machine may be busy: soon is three
+// seconds.
 bool NobodyLeft() {
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 300; ++i) {
     while (waitpid(-1, nullptr, WNOHANG) > 0) {
     }
-    if (Descendants("").empty()) return waitpid(-1, nullptr, WNOHANG) < 0;
+    if (Descendants("").empty() && waitpid(-1, nullptr, WNOHANG) < 0) return true;
     std::this_thread::sleep_for(milliseconds(10));
   }
   return false;
