@@ -36,10 +36,12 @@ std::optional<double> ParseReal(std::string_view text) {
 std::string RealText(double value) { return fmt::format("{}", value == 0 ? 0.0 : value); }
 
 std::optional<std::string> Attribute(const flatbuffers::Vector<flatbuffers::Offset<reflection::KeyValue>>* attributes,
-                                     const char* name) {
-  const auto* found = attributes == nullptr ? nullptr : attributes->LookupByKey(name);
-  if (found == nullptr) return std::nullopt;
-  return found->value() == nullptr ? "" : found->value()->str();
+                                     std::string_view name) {
+  if (attributes == nullptr) return std::nullopt;
+  for (const auto* attribute : *attributes) {
+    if (attribute->key()->string_view() == name) return attribute->value() == nullptr ? "" : attribute->value()->str();
+  }
+  return std::nullopt;
 }
 
 // A comment's lines, joined by blanks; each line keeps flatc's leading blank until here.
@@ -126,7 +128,7 @@ class KeyReader {
   Status ReadMark() {
     int marks = 0;
     for (KeyMark mark : {KeyMark::kResult, KeyMark::kMachine, KeyMark::kBudget}) {
-      if (!Attribute(field_.attributes(), std::string(Name(mark)).c_str())) continue;
+      if (!Attribute(field_.attributes(), Name(mark))) continue;
       key_.mark = mark;
       ++marks;
     }
