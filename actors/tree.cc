@@ -45,19 +45,16 @@ void tree_state::Start() {
     return Done(false, fmt::format("problem {}: its prompt has {} tokens, which leaves no room in a context of {}", problem->id,
                                    context->prompt.size(), campaign->context_length));
   }
+  budget = rules.rollouts;
   root = self->spawn(node, context, caf::actor_cast<tree_actor>(self), RootPartial(*context));
   Wave();
 }
 
-int tree_state::Budget() const {
-  const auto& rules = campaign->rules;
-  return rules.rollouts + (solved ? 0 : rules.extra_rollouts_when_unsolved);
-}
-
 void tree_state::Wave() {
-  // Extra rollouts are for a problem that the whole budget did not solve, so they are looked at when it is spent.
-  const int budget = started < campaign->rules.rollouts ? campaign->rules.rollouts : Budget();
-  const int size = std::min(campaign->rules.wave, budget - started);
+  const auto& rules = context->rules();
+  // Once, when the budget is spent: all the extra rollouts for a problem that it did not solve.
+  if (started == rules.rollouts && !solved) budget += rules.extra_rollouts_when_unsolved;
+  const int size = std::min(rules.wave, budget - started);
   if (size <= 0 || exhausted) return Finish();
   wave.assign(static_cast<size_t>(size), {});
   walking = size;

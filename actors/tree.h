@@ -29,14 +29,14 @@ struct tree_state {
   std::vector<store::RolloutEnd> ends;         // of backed-up rollouts, in order
   std::vector<store::RolloutEnd> wave;         // of the present one
   int walking = 0;                             // rollouts of the wave that have not ended
-  int started = 0;                             // rollouts sent down so far
+  int started = 0;                             // rollouts sent down so far …
+  int budget = 0;                              // … of as many
   bool solved = false;
   bool exhausted = false;
   bool over = false;
   Alive alive;
 
   void Start();
-  int Budget() const;
   void Wave();
   void Ended(const schema::Ended& ended);
   void BackUp(size_t next);
