@@ -65,10 +65,8 @@ void Say(const OutputInput& input, const store::Summary& summary, const store::E
 
 }  // namespace
 
-Status WriteConfiguration(const std::filesystem::path& out, const schema::ResolvedConfig& config, std::string_view fingerprint) {
-  auto json = nlohmann::ordered_json::parse(config.json());
-  json["fingerprint"] = fingerprint;
-  return WriteFileAtomically(out / "config.json", json.dump(2) + "\n");
+Status WriteConfiguration(const std::filesystem::path& out, const schema::ResolvedConfig& config) {
+  return WriteFileAtomically(out / "config.json", config.Record());
 }
 
 Status WriteOutputs(const OutputInput& input) {

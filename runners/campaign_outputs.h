@@ -31,8 +31,8 @@ struct OutputInput {
   bool quiet = false;
 };
 
-// The resolved configuration and its hash; written before the search begins.
-Status WriteConfiguration(const std::filesystem::path& out, const schema::ResolvedConfig& config, std::string_view fingerprint);
+// The resolved configuration and the fingerprint of its result keys, written before the search begins; --config takes it as it is.
+Status WriteConfiguration(const std::filesystem::path& out, const schema::ResolvedConfig& config);
 
 // All the rest, from the finished trees; says on standard output what lies where.
 Status WriteOutputs(const OutputInput& input);

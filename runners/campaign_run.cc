@@ -210,7 +210,7 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
   WarnOfMissingWalls(*plan.config);
   ORRERY_ASSIGN_OR_RETURN(auto opened, store::Store::Open(plan.out / "store", plan.fingerprint, plan.config.json()));
   const std::shared_ptr<store::Store> store = std::move(opened);
-  ORRERY_RETURN_IF_ERROR(WriteConfiguration(plan.out, plan.config, plan.fingerprint));
+  ORRERY_RETURN_IF_ERROR(WriteConfiguration(plan.out, plan.config));
   ORRERY_ASSIGN_OR_RETURN(const bool finished, Finished(plan, *store));
   if (finished && std::filesystem::exists(plan.out / "summary.json")) {
     fmt::print("{}: this campaign is finished; --limit or search.rollouts extend it\n", plan.out.string());

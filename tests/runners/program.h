@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Runs one of the project's own programs as a user would, and keeps what it said.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace orrery {
+
+struct Ended {
+  int code = -1;       // exit code; −signal if a signal ended it
+  std::string output;  // standard output
+  std::string errors;  // standard error
+};
+
+// `program` is named from the root of the source tree ("runners/campaign"). `while_running`, if given, is called with the process id about
+// twenty times a second until the program ends.
+Ended RunProgram(const std::string& program, const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
+                 const std::function<void(int pid)>& while_running = nullptr);
+
+}  // namespace orrery
