@@ -4,13 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <fstream>
+#include <functional>
+#include <map>
 #include <set>
 
 #include "base/paths.h"
 #include "store/convert.h"
 #include "store/drawing.h"
 #include "store/html.h"
+#include "store/tree_builder.h"
 #include "tests/store/made_tree.h"
 
 namespace orrery::store {
@@ -168,6 +170,68 @@ TEST_F(Report, WithoutAnyFinishedProblem) {
   const std::string html = MakeReport(*store_, {{"open", "u#4"}}, input_).value();
   ExpectBalanced(html);
   EXPECT_NE(html.find("No problem is finished."), std::string::npos);
+}
+
+// Three code steps deep, three children a node, answers below: ninety-odd nodes, as tree_builder leaves them.
+TreeChunk LargeTree(const std::string& key) {
+  using schema::Grade, schema::StepKind, schema::Terminal, schema::Verdict;
+  std::map<Path, ExpansionChunk> expansions;
+  std::vector<RolloutEnd> ends;
+  const std::function<void(const Path&)> grow = [&](const Path& path) {
+    std::vector<CandidateText> texts;
+    const auto depth = path.size();
+    for (uint8_t i = 0; i < (depth < 3 ? 3 : 1); ++i) {
+      const bool right = depth == 3 && (path[0] + path[1] * path[2]) % 3 == 0;
+      Path child = path;
+      child.push_back(i);
+      if (depth == 3) {
+        texts.push_back({.text = "\\boxed{12}\n<end_of_answer>\n",
+                         .kind = StepKind::Answer,
+                         .verdict = Verdict::NotRun,
+                         .grade = right ? Grade::Equal : Grade::Different,
+                         .answer = right ? "12" : "13"});
+        ends.push_back({.path = child, .end = Terminal::Answered, .right = right});
+      } else {
+        texts.push_back({.text = "# Step " + std::to_string(depth + 1) + ": way " + std::to_string(i) +
+                                 " to count the apples\nx = 12\n<end_of_step>\n",
+                         .kind = depth == 2 ? StepKind::FinalCode : StepKind::CodeStep});
+        if (depth == 1 && i == 2) {
+          ends.push_back({.path = child, .end = Terminal::DeadEnd});
+        } else {
+          grow(child);
+        }
+      }
+    }
+    expansions.emplace(path, MakeExpansion(key, path, texts, 10));
+  };
+  grow({});
+  const search::Rules rules;
+  const reasoning::Problem problem{
+      .id = "large", .question = "How many apples?", .answer = "12", .source = {}, .level = {}};
+  return BuildTreeRecord({.key = key, .problem = &problem, .rules = &rules}, ends, expansions);
+}
+
+TEST_F(Report, ALargeTreeIsDrawnUpToTheLimit) {
+  const TreeChunk record = LargeTree("large#5");
+  const search::Tree tree = ToSearchTree(*record).value();
+  ASSERT_EQ(tree.nodes.size(), 49u);  // 1 + 3 + 9 + 6·3 + 18, where three of the nine are dead ends
+  store_->PutTree("large#5", record);
+  ASSERT_TRUE(store_->Commit().ok());
+  input_.summary.measured = {.seconds = 75,
+                             .tokens_per_second = 123,
+                             .mean_batch_rows = 20,
+                             .peak_rss_bytes = 1 << 30,
+                             .cpu = "a processor",
+                             .threads = 2};
+  const std::vector<ProblemName> names = {{"b", "b#1"}, {"large", "large#5"}, {"a", "a#2"}};
+  const std::string html = MakeReport(*store_, names, input_).value();
+  ExpectBalanced(html);
+  EXPECT_NE(html.find("One search: problem large</h2>"), std::string::npos);
+  EXPECT_EQ(Occurrences(html, "<circle"), 49u);
+  EXPECT_EQ(Occurrences(html, "■"), 3u + 1);  // and in the legend
+  if (const char* outputs = std::getenv("TEST_UNDECLARED_OUTPUTS_DIR")) {
+    EXPECT_TRUE(WriteReport(*store_, names, input_, std::filesystem::path(outputs) / "large.html").ok());
+  }
 }
 
 // Left in the test's outputs, to be looked at.
