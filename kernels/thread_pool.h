@@ -45,8 +45,10 @@ class ThreadPool {
   void* context_ = nullptr;
   int count_ = 0;
   alignas(64) std::atomic<int> next_{0};
-  alignas(64) std::atomic<uint32_t> generation_{0};
-  alignas(64) std::atomic<int> running_{0};
+  alignas(64) std::atomic<uint32_t> generation_{0};  // number of the newest loop
+  // The loop's number (upper half), whether it has ended (bit 31), how many workers are in it (the rest). A worker that comes
+  // late, because the system ran something else, is not waited for.
+  alignas(64) std::atomic<uint64_t> state_{0};
   std::atomic<bool> stop_{false};
 };
 

@@ -117,8 +117,8 @@ class TransformerEngine : public Engine {
     std::vector<float> all(prompt.size() * vocabulary);
     KvCache::Path path;
     if (!cache_->Open({}, static_cast<int>(prompt.size()), path)) return Unavailable("no room in the KV cache while requests are in flight");
-    for (int first = 0; first < static_cast<int>(prompt.size()); first += Transformer::kLogitRows) {
-      const int count = std::min<int>(std::min(Transformer::kLogitRows, max_rows_), static_cast<int>(prompt.size()) - first);
+    for (int first = 0, count; first < static_cast<int>(prompt.size()); first += count) {
+      count = std::min<int>(std::min(Transformer::kLogitRows, max_rows_), static_cast<int>(prompt.size()) - first);
       cache_->Grow(path, first + count);
       std::vector<BatchRow> rows;
       for (int i = first; i < first + count; ++i) rows.push_back({prompt[i], i, path.pages.data(), true});

@@ -17,13 +17,14 @@ struct Row {
   const float* logits;
   int count;
   float largest;
-  float scale;  // 1 / temperature
+  float scale;                // 1 / temperature
+  std::vector<double> sums;   // Σ exp((logit − largest) · scale) of each block
 };
 
-std::vector<double> BlockSums(const Row& row) {
+std::vector<double> BlockSums(const kernels::Backend& backend, const float* logits, int count, float largest, float scale) {
   std::vector<double> sums;
-  for (int begin = 0; begin < row.count; begin += kBlock) {
-    sums.push_back(row.backend.SumExp(row.logits + begin, std::min(kBlock, row.count - begin), row.largest, row.scale));
+  for (int begin = 0; begin < count; begin += kBlock) {
+    sums.push_back(backend.SumExp(logits + begin, std::min(kBlock, count - begin), largest, scale));
   }
   return sums;
 }
@@ -36,10 +37,9 @@ double Total(const std::vector<double>& sums) {
 
 // Walks the whole distribution in the order of ids.
 TokenId SampleAll(const Row& row, float uniform) {
-  const std::vector<double> sums = BlockSums(row);
-  double left = static_cast<double>(uniform) * Total(sums);
+  double left = static_cast<double>(uniform) * Total(row.sums);
   size_t block = 0;
-  while (block + 1 < sums.size() && left >= sums[block]) left -= sums[block++];
+  while (block + 1 < row.sums.size() && left >= row.sums[block]) left -= row.sums[block++];
   const int begin = static_cast<int>(block) * kBlock;
   float weights[kBlock];
   const int count = std::min(kBlock, row.count - begin);
@@ -58,23 +58,29 @@ using Candidate = std::pair<float, TokenId>;
 
 bool Before(const Candidate& a, const Candidate& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; }
 
+double Weight(const Row& row, float logit) { return std::exp(static_cast<double>((logit - row.largest) * row.scale)); }
+
 std::vector<Candidate> AtLeast(const Row& row, float logit) {
   std::vector<Candidate> found;
-  for (int i = 0; i < row.count; ++i) {
-    if (row.logits[i] >= logit) found.emplace_back(row.logits[i], i);
+  // A sum is cheap to look at, and most blocks hold nothing: a member's weight is at most its block's sum.
+  const double least = 0.5 * Weight(row, logit);
+  for (int begin = 0; begin < row.count; begin += kBlock) {
+    const int end = std::min(begin + kBlock, row.count);
+    if (row.sums[static_cast<size_t>(begin / kBlock)] < least) continue;
+    for (int i = begin; i < end; ++i) {
+      if (row.logits[i] >= logit) found.emplace_back(row.logits[i], i);
+    }
   }
   return found;
 }
-
-double Weight(const Row& row, float logit) { return std::exp(static_cast<double>((logit - row.largest) * row.scale)); }
 
 // The candidates that survive truncation, the most probable first. Only those near the largest logit are looked at, and more of
 // them until they are enough; how many that took does not change what is returned.
 std::vector<Candidate> Truncate(const Row& row, const Sampling& sampling) {
   const size_t most = sampling.top_k > 0 ? static_cast<size_t>(std::min(sampling.top_k, row.count)) : static_cast<size_t>(row.count);
   const bool all = most == static_cast<size_t>(row.count);
-  const double needed = all ? sampling.top_p * Total(BlockSums(row)) : 0;
-  for (float reach = 8;; reach *= 2) {
+  const double needed = all ? sampling.top_p * Total(row.sums) : 0;
+  for (float reach = 4;; reach *= 2) {
     const bool everything = reach > 64;
     std::vector<Candidate> kept = AtLeast(row, everything ? -std::numeric_limits<float>::infinity() : row.largest - reach / row.scale);
     if (!all && kept.size() < most && !everything) continue;
@@ -109,14 +115,15 @@ TokenId SampleTruncated(const Row& row, const Sampling& sampling, float uniform)
 
 SampledToken Sample(const kernels::Backend& backend, const float* logits, int count, const Sampling& sampling, float uniform) {
   const kernels::Backend::Peak peak = backend.Maximum(logits, count);
+  const float scale = sampling.temperature > 0 ? 1 / sampling.temperature : 1;
+  const Row row{backend, logits, count, peak.value, scale, BlockSums(backend, logits, count, peak.value, scale)};
   TokenId token = peak.index;
   if (sampling.temperature > 0 && sampling.top_k != 1) {
-    const Row row{backend, logits, count, peak.value, 1 / sampling.temperature};
     const bool truncated = sampling.top_p < 1 || (sampling.top_k > 0 && sampling.top_k < count);
     token = truncated ? SampleTruncated(row, sampling, uniform) : SampleAll(row, uniform);
   }
-  const double total = backend.SumExp(logits, count, peak.value, 1);
-  return {token, static_cast<double>(logits[token]) - static_cast<double>(peak.value) - std::log(total)};
+  const double plain = scale == 1 ? Total(row.sums) : backend.SumExp(logits, count, peak.value, 1);
+  return {token, static_cast<double>(logits[token]) - static_cast<double>(peak.value) - std::log(plain)};
 }
 
 }  // namespace orrery::model

@@ -3,7 +3,7 @@
 
 #include <sys/mman.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <vector>
@@ -70,10 +70,16 @@ class AmxMatrix : public Matrix {
       : Matrix(n, k, BlockColumns(n)), depth_(PaddedWidth(k)), memory_(PanelBytes(n, k, 2) + kReadAhead) {}
 
   void Pack(int block, const float* w) override {
-    for (int c = 0; c < columns(block); ++c) {
-      uint16_t* panel = Block(block) + static_cast<size_t>(c / 32) * 32 * depth_ + c % 32 / 16 * 512 + c % 16 * 2;
-      for (int i = 0; i < k(); ++i) {
-        panel[static_cast<size_t>(i / 32) * 1024 + i % 32 / 2 * 32 + i % 2] = ToBfloat16(w[static_cast<size_t>(c) * k() + i]);
+    // Tile by tile, so that what is written stays in the first-level cache.
+    for (int left = 0; left < columns(block); left += 16) {
+      const int count = std::min(16, columns(block) - left);
+      uint16_t* tile = Block(block) + static_cast<size_t>(left / 32) * 32 * depth_ + left % 32 / 16 * 512;
+      for (int top = 0; top < k(); top += 32, tile += 1024) {
+        const int depth = std::min(32, k() - top);
+        for (int c = 0; c < count; ++c) {
+          const float* from = w + static_cast<size_t>(left + c) * k() + top;
+          for (int i = 0; i < depth; ++i) tile[i / 2 * 32 + c * 2 + i % 2] = ToBfloat16(from[i]);
+        }
       }
     }
   }
