@@ -13,7 +13,8 @@ constexpr size_t kShortestWord = 4;  // below it a bare word may be a product of
 bool IsAsciiLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 bool AllWords(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return IsAsciiLetter(c) || c == ' ' || c == '-' || c == '\''; });
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return IsAsciiLetter(c) || c == ' ' || c == '-' || c == '\''; });
 }
 
 // Lower case, blanks collapsed.
@@ -55,7 +56,8 @@ std::optional<Grade> GradeTexts(std::string_view reference, std::string_view ans
   if (expected.empty() || given.empty()) return Grade::kNotParsed;
   if (expected == given) return Grade::kEqual;
   if (!AllWords(expected) || !AllWords(given)) return std::nullopt;
-  const bool marked = reference.find("\\text") != std::string_view::npos || answer.find("\\text") != std::string_view::npos;
+  const bool marked =
+      reference.find("\\text") != std::string_view::npos || answer.find("\\text") != std::string_view::npos;
   if (!marked && std::min(expected.size(), given.size()) < kShortestWord) return std::nullopt;
   return Folded(expected) == Folded(given) ? Grade::kEqual : Grade::kDifferent;
 }

@@ -45,10 +45,12 @@ class Process {
 
   Status Start(const std::string& python, const std::string& script) {
     std::array<int, 2> ends;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return Failed("grader: no socket ({})", std::strerror(errno));
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+      return Failed("grader: no socket ({})", std::strerror(errno));
     const pid_t parent = getpid();
     const std::array<const char*, 6> arguments = {python.c_str(), "-s", "-P", "-B", script.c_str(), nullptr};
-    const std::array<const char*, 5> environment = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "PYTHONHASHSEED=0", "OPENBLAS_NUM_THREADS=1", nullptr};
+    const std::array<const char*, 5> environment = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "PYTHONHASHSEED=0",
+                                                    "OPENBLAS_NUM_THREADS=1", nullptr};
     const pid_t pid = fork();
     if (pid < 0) {
       const int reason = errno;
@@ -66,8 +68,7 @@ class Process {
   void Kill() {
     if (pid_ > 0) {
       kill(pid_, SIGKILL);
-      while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-      }
+      while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {}
     }
     if (socket_ >= 0) close(socket_);
     pid_ = -1;
@@ -99,7 +100,8 @@ class Process {
 
  private:
   // In the child between fork and exec: only calls that are safe there.
-  [[noreturn]] static void Become(pid_t parent, int socket, const char* const* arguments, const char* const* environment) {
+  [[noreturn]] static void Become(pid_t parent, int socket, const char* const* arguments,
+                                  const char* const* environment) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);  // it died before the line above
     dup2(socket, STDIN_FILENO);
@@ -141,7 +143,9 @@ class Process {
   int socket_ = -1;
 };
 
-Clock::time_point In(double seconds) { return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds)); }
+Clock::time_point In(double seconds) {
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
 
 bool Readable(std::string_view text) { return text.size() <= kLongestText && ValidUtf8Prefix(text) == text.size(); }
 
@@ -214,13 +218,15 @@ class MathVerify : public Grader {
 }  // namespace
 
 StatusOr<std::unique_ptr<Grader>> Grader::Create(const GraderOptions& options) {
-  if (!(options.wall_seconds > 0)) return InvalidInput("grader: a time limit above 0 seconds was expected, not {}", options.wall_seconds);
+  if (!(options.wall_seconds > 0))
+    return InvalidInput("grader: a time limit above 0 seconds was expected, not {}", options.wall_seconds);
   const auto python = options.python / "bin" / "python3";
   if (access(python.c_str(), X_OK) != 0) {
     return Unavailable("{}: no Python there; ./bazelw makes the environment that the grader needs", python.string());
   }
   ORRERY_ASSIGN_OR_RETURN(const auto script, DataFile("reasoning/grader_worker.py"));
-  return std::make_unique<MathVerify>(python.string(), std::filesystem::absolute(script).string(), options.wall_seconds);
+  return std::make_unique<MathVerify>(python.string(), std::filesystem::absolute(script).string(),
+                                      options.wall_seconds);
 }
 
 }  // namespace orrery::reasoning

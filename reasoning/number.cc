@@ -21,14 +21,15 @@ constexpr std::string_view kDigits = "0123456789";
 // Floating-point noise: 0.1 + 0.2 prints as 0.30000000000000004.
 constexpr int kNoisyDigits = 12;
 constexpr long double kRelativeNoise = 1e-9L;
-constexpr long double kAbsoluteNoise = 1e-6L;   // so that large whole numbers are never confused
+constexpr long double kAbsoluteNoise = 1e-6L;  // so that large whole numbers are never confused
 constexpr long double kNoiseAroundZero = 1e-12L;
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 void ReplaceAll(std::string& text, std::string_view from, std::string_view to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
 }
 
 // ---- a number that is eaten from the front of a text
@@ -163,7 +164,8 @@ std::optional<uint64_t> Small(const PlainNumber& number, const std::string& digi
 bool AddWhole(PlainNumber& fraction, const Decimal& whole) {
   const auto above = Small(fraction, fraction.numerator), below = Small(fraction, fraction.denominator);
   if (!above || !below || *above >= *below || whole.digits.size() > 9) return false;
-  const uint64_t value = (whole.digits.empty() ? 0 : std::strtoull(whole.digits.c_str(), nullptr, 10)) * *below + *above;
+  const uint64_t value =
+      (whole.digits.empty() ? 0 : std::strtoull(whole.digits.c_str(), nullptr, 10)) * *below + *above;
   fraction.numerator = value == 0 ? "" : std::to_string(value);
   return true;
 }
@@ -207,24 +209,82 @@ bool EatMagnitude(Reader& reader, PlainNumber& number) {
 
 // Units that differ in value: "5 cm" is not "5 m". Every other word is taken for what is counted.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 64> kUnits = {{
-    {"mm", "mm"}, {"millimeters", "mm"}, {"millimetres", "mm"}, {"cm", "cm"}, {"centimeters", "cm"}, {"centimetres", "cm"},
-    {"m", "m"}, {"meters", "m"}, {"metres", "m"}, {"meter", "m"}, {"km", "km"}, {"kilometers", "km"}, {"kilometres", "km"},
-    {"inches", "in"}, {"inch", "in"}, {"feet", "ft"}, {"foot", "ft"}, {"ft", "ft"}, {"yards", "yd"}, {"yard", "yd"}, {"miles", "mi"}, {"mile", "mi"},
-    {"g", "g"}, {"grams", "g"}, {"gram", "g"}, {"kg", "kg"}, {"kilograms", "kg"}, {"mg", "mg"}, {"pounds", "lb"}, {"pound", "lb"}, {"lb", "lb"},
-    {"lbs", "lb"}, {"ounces", "oz"}, {"ounce", "oz"}, {"oz", "oz"}, {"l", "l"}, {"L", "l"}, {"liters", "l"}, {"litres", "l"}, {"ml", "ml"}, {"mL", "ml"},
-    {"s", "s"}, {"seconds", "s"}, {"second", "s"}, {"min", "min"}, {"minutes", "min"}, {"minute", "min"}, {"h", "h"}, {"hours", "h"}, {"hour", "h"},
-    {"days", "day"}, {"day", "day"}, {"weeks", "week"}, {"week", "week"}, {"months", "month"}, {"years", "year"}, {"dollars", "dollar"},
-    {"dollar", "dollar"}, {"cents", "cent"}, {"cent", "cent"}, {"am", "am"}, {"pm", "pm"}, {"AM", "am"}, {"PM", "pm"},
+    {"mm", "mm"},
+    {"millimeters", "mm"},
+    {"millimetres", "mm"},
+    {"cm", "cm"},
+    {"centimeters", "cm"},
+    {"centimetres", "cm"},
+    {"m", "m"},
+    {"meters", "m"},
+    {"metres", "m"},
+    {"meter", "m"},
+    {"km", "km"},
+    {"kilometers", "km"},
+    {"kilometres", "km"},
+    {"inches", "in"},
+    {"inch", "in"},
+    {"feet", "ft"},
+    {"foot", "ft"},
+    {"ft", "ft"},
+    {"yards", "yd"},
+    {"yard", "yd"},
+    {"miles", "mi"},
+    {"mile", "mi"},
+    {"g", "g"},
+    {"grams", "g"},
+    {"gram", "g"},
+    {"kg", "kg"},
+    {"kilograms", "kg"},
+    {"mg", "mg"},
+    {"pounds", "lb"},
+    {"pound", "lb"},
+    {"lb", "lb"},
+    {"lbs", "lb"},
+    {"ounces", "oz"},
+    {"ounce", "oz"},
+    {"oz", "oz"},
+    {"l", "l"},
+    {"L", "l"},
+    {"liters", "l"},
+    {"litres", "l"},
+    {"ml", "ml"},
+    {"mL", "ml"},
+    {"s", "s"},
+    {"seconds", "s"},
+    {"second", "s"},
+    {"min", "min"},
+    {"minutes", "min"},
+    {"minute", "min"},
+    {"h", "h"},
+    {"hours", "h"},
+    {"hour", "h"},
+    {"days", "day"},
+    {"day", "day"},
+    {"weeks", "week"},
+    {"week", "week"},
+    {"months", "month"},
+    {"years", "year"},
+    {"dollars", "dollar"},
+    {"dollar", "dollar"},
+    {"cents", "cent"},
+    {"cent", "cent"},
+    {"am", "am"},
+    {"pm", "pm"},
+    {"AM", "am"},
+    {"PM", "pm"},
 }};
 
 // A word that makes an expression, a list or another number of what stands before it.
 constexpr std::array<std::string_view, 37> kNoUnits = {
-    "pi",   "sqrt",  "sin",   "cos",   "tan",     "log",     "exp",      "and",     "or",    "to",   "but",       "not",      "plus",
-    "minus", "times", "over",  "divided", "half",  "halves", "quarter",  "quarters", "third", "thirds", "mod",    "choose",   "inf",
-    "infinity", "hundred", "thousand", "million", "billion", "trillion", "dozen", "dozens", "theta", "percentage", "than"};
+    "pi",       "sqrt",     "sin",    "cos",    "tan",    "log",        "exp",      "and",     "or",       "to",
+    "but",      "not",      "plus",   "minus",  "times",  "over",       "divided",  "half",    "halves",   "quarter",
+    "quarters", "third",    "thirds", "mod",    "choose", "inf",        "infinity", "hundred", "thousand", "million",
+    "billion",  "trillion", "dozen",  "dozens", "theta",  "percentage", "than"};
 
 std::string_view KnownUnit(std::string_view word) {
-  const auto* found = std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& entry) { return entry.first == word; });
+  const auto* found =
+      std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& entry) { return entry.first == word; });
   return found == kUnits.end() ? std::string_view() : found->second;
 }
 
@@ -235,7 +295,8 @@ std::string WithoutTextCommands(std::string_view tail, bool& found) {
     for (size_t at = plain.find(command); at != std::string::npos; at = plain.find(command, at)) {
       const auto end = AfterClosingBrace(plain, at + command.size() - 1);
       if (!end) return plain;
-      plain = plain.substr(0, at) + plain.substr(at + command.size(), *end - 1 - at - command.size()) + plain.substr(*end);
+      plain =
+          plain.substr(0, at) + plain.substr(at + command.size(), *end - 1 - at - command.size()) + plain.substr(*end);
       found = true;
     }
   }
@@ -259,7 +320,8 @@ bool ReadTail(std::string_view tail, PlainNumber& number) {
   }
   if (rest.empty()) return true;
   std::string power;
-  for (const auto& [written, name] : {std::pair{"^2", "^2"}, {"^{2}", "^2"}, {"²", "^2"}, {"^3", "^3"}, {"^{3}", "^3"}, {"³", "^3"}}) {
+  for (const auto& [written, name] :
+       {std::pair{"^2", "^2"}, {"^{2}", "^2"}, {"²", "^2"}, {"^3", "^3"}, {"^{3}", "^3"}, {"³", "^3"}}) {
     if (!rest.ends_with(written)) continue;
     power = name;
     rest = Trim(rest.substr(0, rest.size() - std::string_view(written).size()));
@@ -334,10 +396,13 @@ Limbs Multiply(const Limbs& a, const Limbs& b) {
   return product;
 }
 
-int Exponent(const PlainNumber& number, bool count_percent) { return number.exponent - (number.percent && count_percent ? 2 : 0); }
+int Exponent(const PlainNumber& number, bool count_percent) {
+  return number.exponent - (number.percent && count_percent ? 2 : 0);
+}
 
 long double Approximate(const PlainNumber& number, bool count_percent) {
-  const auto value = std::strtold((number.numerator + "e" + std::to_string(Exponent(number, count_percent))).c_str(), nullptr);
+  const auto value =
+      std::strtold((number.numerator + "e" + std::to_string(Exponent(number, count_percent))).c_str(), nullptr);
   return (number.negative ? -1 : 1) * value / std::strtold(number.denominator.c_str(), nullptr);
 }
 
@@ -348,7 +413,8 @@ std::optional<PlainNumber> ParsePlainNumber(std::string_view text) {
   const std::string undressed = Undress(text);
   Reader reader{undressed};
   PlainNumber number;
-  if (!EatSignsAndCurrency(reader, number.negative) || !EatMagnitude(reader, number) || !ReadTail(reader.rest, number)) return std::nullopt;
+  if (!EatSignsAndCurrency(reader, number.negative) || !EatMagnitude(reader, number) || !ReadTail(reader.rest, number))
+    return std::nullopt;
   if (number.numerator.empty()) number.negative = false;
   return number;
 }
@@ -373,23 +439,39 @@ std::string Undress(std::string_view text) {
   for (const std::string_view space : {"\\,", "\u202f", "\u2009"}) {
     for (size_t at = plain.find(space); at != std::string::npos; at = plain.find(space, at + 1)) {
       const size_t end = at + space.size();
-      if (at > 0 && IsDigit(plain[at - 1]) && end < plain.size() && IsDigit(plain[end])) plain.replace(at, space.size(), ",");
+      if (at > 0 && IsDigit(plain[at - 1]) && end < plain.size() && IsDigit(plain[end]))
+        plain.replace(at, space.size(), ",");
     }
   }
-  for (const auto& [from, to] : {std::pair{"\\left", ""}, {"\\right", ""}, {"\\!", ""}, {"\\displaystyle", ""}, {"\\,", " "}, {"\\;", " "}, {"\\:", " "},
-                                 {"\\ ", " "}, {"\\quad", " "}, {"~", " "}, {"\u00a0", " "}, {"\u202f", " "}, {"\u2009", " "}, {"\u2212", "-"}}) {
+  for (const auto& [from, to] : {std::pair{"\\left", ""},
+                                 {"\\right", ""},
+                                 {"\\!", ""},
+                                 {"\\displaystyle", ""},
+                                 {"\\,", " "},
+                                 {"\\;", " "},
+                                 {"\\:", " "},
+                                 {"\\ ", " "},
+                                 {"\\quad", " "},
+                                 {"~", " "},
+                                 {"\u00a0", " "},
+                                 {"\u202f", " "},
+                                 {"\u2009", " "},
+                                 {"\u2212", "-"}}) {
     ReplaceAll(plain, from, to);
   }
   for (bool changed = true; std::exchange(changed, false);) {
     auto view = Trim(plain);
     const bool lone_backslash = view.ends_with('\\') && !view.ends_with("\\\\");
     if (view.ends_with('.') || lone_backslash) view = Trim(view.substr(0, view.size() - 1));
-    for (const auto& [open, close] : {std::pair<std::string_view, std::string_view>{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}}) {
-      if (view.size() >= open.size() + close.size() && view.starts_with(open) && view.ends_with(close) && !view.ends_with("\\$")) {
+    for (const auto& [open, close] :
+         {std::pair<std::string_view, std::string_view>{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}}) {
+      if (view.size() >= open.size() + close.size() && view.starts_with(open) && view.ends_with(close) &&
+          !view.ends_with("\\$")) {
         view = Trim(view.substr(open.size(), view.size() - open.size() - close.size()));
       }
     }
-    for (const std::string_view command : {"\\boxed{", "\\text{", "\\textbf{", "\\textrm{", "\\mathrm{", "\\mathbf{", "\\mbox{", "\\fbox{", "{"}) {
+    for (const std::string_view command :
+         {"\\boxed{", "\\text{", "\\textbf{", "\\textrm{", "\\mathrm{", "\\mathbf{", "\\mbox{", "\\fbox{", "{"}) {
       if (view.starts_with(command) && AfterClosingBrace(view, command.size() - 1) == view.size()) {
         view = Trim(view.substr(command.size(), view.size() - command.size() - 1));
       }

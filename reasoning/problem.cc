@@ -32,7 +32,8 @@ constexpr std::array kSolutionFields = {"solution", "response"};
 constexpr std::array kIdFields = {"id", "unique_id", "index"};
 constexpr std::array kLevelFields = {"level", "difficulty"};
 
-// A string, or a number as text. Empty where none of the fields is there or not null; an error where it is of another type.
+// A string, or a number as text. Empty where none of the fields is there or not null; an error where it is of another
+// type.
 template <size_t N>
 StatusOr<std::optional<std::string>> TextField(const Json& object, const std::array<const char*, N>& names) {
   for (const char* name : names) {
@@ -40,7 +41,8 @@ StatusOr<std::optional<std::string>> TextField(const Json& object, const std::ar
     if (field == object.end() || field->is_null()) continue;
     if (field->is_string()) return std::optional(field->template get_ref<const std::string&>());
     if (field->is_number_integer()) return std::optional(field->dump());
-    if (!field->is_number_float()) return InvalidInput("field \"{}\" is {}, text or a number was expected", name, field->type_name());
+    if (!field->is_number_float())
+      return InvalidInput("field \"{}\" is {}, text or a number was expected", name, field->type_name());
     // A double holds no more: a larger number would be another one than was written.
     if (std::abs(field->template get<double>()) > kLargestExactInteger) {
       return InvalidInput("field \"{}\" is a number of more than 15 digits, which is to be written as text", name);
@@ -57,7 +59,8 @@ std::optional<std::string> AfterHashes(std::string_view text) {
     const size_t newline = end == 0 ? std::string_view::npos : text.rfind('\n', end - 1);
     const size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
     const auto line = text.substr(begin, end - begin);
-    if (line.starts_with(kHashes) && !line.substr(kHashes.size()).starts_with('#')) return std::string(Trim(line.substr(kHashes.size())));
+    if (line.starts_with(kHashes) && !line.substr(kHashes.size()).starts_with('#'))
+      return std::string(Trim(line.substr(kHashes.size())));
     if (newline == std::string_view::npos) return std::nullopt;
     end = newline;
   }
@@ -103,12 +106,14 @@ std::string Shape(const Json& object) {
     if (AfterHashes(answer->get_ref<const std::string&>())) return "gsm8k";
   }
   const bool subject = object.contains("type") || object.contains("subject");
-  if (object.contains("problem") && (object.contains("solution") || (object.contains("level") && subject))) return "math";
+  if (object.contains("problem") && (object.contains("solution") || (object.contains("level") && subject)))
+    return "math";
   return "plain";
 }
 
 StatusOr<Json> ParseJson(std::string_view line) {
-  if (const size_t valid = ValidUtf8Prefix(line); valid != line.size()) return InvalidInput("not UTF-8 at byte {} of the line", valid + 1);
+  if (const size_t valid = ValidUtf8Prefix(line); valid != line.size())
+    return InvalidInput("not UTF-8 at byte {} of the line", valid + 1);
   try {
     return Json::parse(line.begin(), line.end());
   } catch (const Json::parse_error& error) {
@@ -187,7 +192,8 @@ StatusOr<Problem> ParseLine(const LineReader& reader, std::string_view line) {
   if (reader.too_long()) return InvalidInput("a line of more than {} MiB", kLongestLine >> 20);
   ORRERY_ASSIGN_OR_RETURN(auto problem, ParseProblem(line));
   if (problem.id.empty()) {
-    problem.id = fmt::format("{}-{}-{}", problem.source, reader.line_number(), Sha256Hex(problem.question).substr(0, 8));
+    problem.id =
+        fmt::format("{}-{}-{}", problem.source, reader.line_number(), Sha256Hex(problem.question).substr(0, 8));
   }
   return problem;
 }
@@ -221,8 +227,10 @@ StatusOr<Problem> ParseProblem(std::string_view line) {
 StatusOr<ProblemSet> LoadProblems(const std::filesystem::path& path, const ProblemFileOptions& options) {
   std::error_code error;
   const auto name = path.string();
-  if (!std::filesystem::exists(path, error)) return NotFound("{}: no such file; a JSON-lines file of problems was expected", name);
-  if (std::filesystem::is_directory(path, error)) return InvalidInput("{}: is a folder, a JSON-lines file of problems was expected", name);
+  if (!std::filesystem::exists(path, error))
+    return NotFound("{}: no such file; a JSON-lines file of problems was expected", name);
+  if (std::filesystem::is_directory(path, error))
+    return InvalidInput("{}: is a folder, a JSON-lines file of problems was expected", name);
   LineReader reader(path);
   if (!reader.opened()) return NotFound("{}: cannot be opened ({})", name, std::strerror(errno));
 
@@ -243,14 +251,18 @@ StatusOr<ProblemSet> LoadProblems(const std::filesystem::path& path, const Probl
     }
     const std::string given = problem->id;
     if (ids.Claim(problem->id)) {
-      set.complaints.push_back(fmt::format("{}:{}: id \"{}\" came before; this one is \"{}\"", name, reader.line_number(), given, problem->id));
+      set.complaints.push_back(fmt::format("{}:{}: id \"{}\" came before; this one is \"{}\"", name,
+                                           reader.line_number(), given, problem->id));
     }
     if (good++ >= options.offset) set.problems.push_back(*std::move(problem));
   }
   if (reader.bad()) return Failed("{}: reading failed after line {}", name, reader.line_number());
-  if (good == 0 && bad > 0) return InvalidInput("{}: not one good problem; first of {} bad lines: {}", name, bad, set.complaints.front());
-  if (good == 0) return InvalidInput("{}: holds no problem; lines like {{\"question\": …, \"answer\": …}} were expected", name);
-  if (set.problems.empty()) return InvalidInput("{}: offset {} leaves none of its {} problems", name, options.offset, good);
+  if (good == 0 && bad > 0)
+    return InvalidInput("{}: not one good problem; first of {} bad lines: {}", name, bad, set.complaints.front());
+  if (good == 0)
+    return InvalidInput("{}: holds no problem; lines like {{\"question\": …, \"answer\": …}} were expected", name);
+  if (set.problems.empty())
+    return InvalidInput("{}: offset {} leaves none of its {} problems", name, options.offset, good);
   return set;
 }
 

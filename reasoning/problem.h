@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Problems as their publishers write them: a JSON-lines file of GSM8K, MATH or the plain {question|problem, answer} shape.
+// Problems as their publishers write them: a JSON-lines file of GSM8K, MATH or the plain {question|problem, answer}
+// shape.
 //
 // Answer precedence (METHODS D): an answer field, the last \boxed, "#### ", "The answer is:".
 
@@ -38,14 +39,15 @@ struct ProblemFileOptions {
 };
 
 // InvalidInput or NotFound name file and line. A file without a single good problem is an error.
-// An id that came before gets "#2", "#3", … and a complaint; ids do not depend on offset and limit. Lines after the limit are not read.
+// An id that came before gets "#2", "#3", … and a complaint; ids do not depend on offset and limit. Lines after the
+// limit are not read.
 StatusOr<ProblemSet> LoadProblems(const std::filesystem::path& path, const ProblemFileOptions& options);
 
 // One line of such a file. The id is the line's own or empty; the error says what was expected, without file and line.
 StatusOr<Problem> ParseProblem(std::string_view line);
 
-// The answer that a worked solution names: its last \boxed, else what follows its last line-opening "####", else its last "The answer is:".
-// Empty where it has none of them.
+// The answer that a worked solution names: its last \boxed, else what follows its last line-opening "####", else its
+// last "The answer is:". Empty where it has none of them.
 std::optional<std::string> FinalAnswer(std::string_view text);
 
 }  // namespace orrery::reasoning

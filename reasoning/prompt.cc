@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array kForms = {PromptForm::kChatMl, PromptForm::kFineTuned, PromptForm::kFineTunedTwoNewlines};
 
-// Short, since a small model loses a long instruction: the two examples show what it says. docs/measurements.md has the forms that were tried.
+// Short, since a small model loses a long instruction: the two examples show what it says.
 constexpr std::string_view kInstruction =
     R"(Solve the math problem with a short Python program, written in steps.
 Each step is a comment that says what is computed, then the Python code for it, then <end_of_step>. Do every calculation in Python; define a variable before you use it. The last step prints the final result and ends with <end_of_code>. After the output, write the answer in \boxed{} and end with <end_of_answer>. You may import math, sympy and numpy. Do not use Markdown.)";
@@ -21,7 +21,8 @@ struct Example {
 };
 
 constexpr std::array kExamples = {
-    Example{"A bakery packs muffins in boxes of 6 and sells each box for $9. On Monday it sold 84 muffins. How much money did it take for them?",
+    Example{"A bakery packs muffins in boxes of 6 and sells each box for $9. On Monday it sold 84 muffins. How much "
+            "money did it take for them?",
             R"(<code>
 # Step 1: Find how many boxes were sold
 boxes = 84 / 6
@@ -35,7 +36,8 @@ print(income)
 <output>126.0<end_of_output>
 <answer>The bakery took \boxed{126} dollars.
 <end_of_answer>)"},
-    Example{"Nora has 15 stickers. Her brother Omar has 4 fewer than three times as many as Nora. Together they give away 25% of all their stickers. "
+    Example{"Nora has 15 stickers. Her brother Omar has 4 fewer than three times as many as Nora. Together they give "
+            "away 25% of all their stickers. "
             "How many stickers do they have left?",
             R"(<code>
 # Step 1: Find how many stickers Omar has
@@ -57,19 +59,25 @@ print(left)
 <end_of_answer>)"},
 };
 
-std::string Turn(std::string_view role, std::string_view content) { return fmt::format("<|im_start|>{}\n{}<|im_end|>\n", role, content); }
+std::string Turn(std::string_view role, std::string_view content) {
+  return fmt::format("<|im_start|>{}\n{}<|im_end|>\n", role, content);
+}
 
 std::vector<PromptPiece> ChatMl(const Problem& problem) {
   std::string before = Turn("system", kInstruction);
   for (const auto& [question, solution] : kExamples) before += Turn("user", question) + Turn("assistant", solution);
   before += "<|im_start|>user\n";
-  return {{std::move(before), true}, {problem.question, false}, {fmt::format("<|im_end|>\n<|im_start|>assistant\n{}\n", kCode), true}};
+  return {{std::move(before), true},
+          {problem.question, false},
+          {fmt::format("<|im_end|>\n<|im_start|>assistant\n{}\n", kCode), true}};
 }
 
 std::vector<PromptPiece> FineTuned(const Problem& problem, std::string_view newlines) {
-  return {{"<|user|>:\n", true},
-          {problem.question, false},
-          {fmt::format("{}<|assistant|>: Let's think step by step and solve the problem with code.{}\n", newlines, kCode), true}};
+  return {
+      {"<|user|>:\n", true},
+      {problem.question, false},
+      {fmt::format("{}<|assistant|>: Let's think step by step and solve the problem with code.{}\n", newlines, kCode),
+       true}};
 }
 
 }  // namespace

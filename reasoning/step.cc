@@ -13,8 +13,9 @@ constexpr std::string_view kFence = "```";
 constexpr std::array kMarkers = {kCode, kEndOfStep, kEndOfCode, kOutput, kEndOfOutput, kAnswer, kEndOfAnswer};
 
 // A line that begins with one of these is a new turn or a new problem, in code and in an answer.
-constexpr std::array<std::string_view, 10> kNewTurn = {"Question:", "Problem:",  "User:", "Assistant:", "Human:",
-                                                       "Solution:", "<|im_start|>", "<|im_end|>", "<|user|>", "<|assistant|>"};
+constexpr std::array<std::string_view, 10> kNewTurn = {"Question:", "Problem:",     "User:",        "Assistant:",
+                                                       "Human:",    "Solution:",    "<|im_start|>", "<|im_end|>",
+                                                       "<|user|>",  "<|assistant|>"};
 
 std::string_view WithoutTrailingBlanks(std::string_view line) {
   const size_t last = line.find_last_not_of(" \t\r\f\v");
@@ -49,7 +50,8 @@ std::string_view WithoutOpening(std::string_view text, std::string_view marker) 
 
 // What neither code nor an answer may hold.
 Status CheckText(std::string_view text, const std::vector<std::string_view>& lines) {
-  if (const size_t valid = ValidUtf8Prefix(text); valid != text.size()) return InvalidInput("not UTF-8 at byte {}", valid);
+  if (const size_t valid = ValidUtf8Prefix(text); valid != text.size())
+    return InvalidInput("not UTF-8 at byte {}", valid);
   if (text.find('\0') != std::string_view::npos) return InvalidInput("a NUL character");
   if (lines.empty()) return InvalidInput("an empty step");
   for (const auto marker : kMarkers) {
@@ -68,7 +70,8 @@ Status CheckText(std::string_view text, const std::vector<std::string_view>& lin
 StatusOr<Step> ParseCode(std::string_view text, std::string_view stop) {
   if (stop == kOutput || stop == kEndOfOutput) return InvalidInput("an output block of the model's own");
   if (stop == kEndOfAnswer) return InvalidInput("an answer before the program was complete");
-  if (stop != kEndOfStep && stop != kEndOfCode) return InvalidInput("ended by \"{}\": {} or {} was expected", stop, kEndOfStep, kEndOfCode);
+  if (stop != kEndOfStep && stop != kEndOfCode)
+    return InvalidInput("ended by \"{}\": {} or {} was expected", stop, kEndOfStep, kEndOfCode);
   text = WithoutOpening(text, kCode);
   const auto lines = Lines(text);
   ORRERY_RETURN_IF_ERROR(CheckText(text, lines));
@@ -85,7 +88,8 @@ StatusOr<Step> ParseCode(std::string_view text, std::string_view stop) {
 }
 
 StatusOr<Step> ParseAnswer(std::string_view text, std::string_view stop) {
-  if (stop != kEndOfAnswer) return InvalidInput("ended by \"{}\": after the output an answer ended by {} was expected", stop, kEndOfAnswer);
+  if (stop != kEndOfAnswer)
+    return InvalidInput("ended by \"{}\": after the output an answer ended by {} was expected", stop, kEndOfAnswer);
   text = WithoutOpening(text, kAnswer);
   const auto lines = Lines(text);
   ORRERY_RETURN_IF_ERROR(CheckText(text, lines));
@@ -137,7 +141,8 @@ std::string OutputBlock(std::string_view output, size_t limit) {
   std::string shown;
   for (size_t at = 0; at < kept.size(); ++at) {
     const auto rest = kept.substr(at);
-    const bool marker = std::any_of(kMarkers.begin(), kMarkers.end(), [&](std::string_view m) { return rest.starts_with(m); });
+    const bool marker =
+        std::any_of(kMarkers.begin(), kMarkers.end(), [&](std::string_view m) { return rest.starts_with(m); });
     marker ? shown.append("&lt;") : shown.append(1, kept[at]);
   }
   if (kept.size() < output.size()) shown.append("…");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The grammar of a step (rStar-Math's text protocol, METHODS A1): what a policy wrote up to a stop string becomes a Step or a reason why not.
+// The grammar of a step (rStar-Math's text protocol, METHODS A1): what a policy wrote up to a stop string becomes a
+// Step or a reason why not.
 
 #include <cstdint>
 #include <span>
@@ -21,8 +22,8 @@ inline constexpr std::string_view kEndOfOutput = "<end_of_output>";
 inline constexpr std::string_view kAnswer = "<answer>";
 inline constexpr std::string_view kEndOfAnswer = "<end_of_answer>";
 
-// What ends a sample: the three markers that end a step, and what no step may hold (a Markdown fence, an output block of the
-// model's own), so that a lost sample costs no further tokens.
+// What ends a sample: the three markers that end a step, and what no step may hold (a Markdown fence, an output block
+// of the model's own), so that a lost sample costs no further tokens.
 std::vector<std::string> StopStrings();
 
 enum class StepKind : uint8_t {
@@ -45,22 +46,26 @@ struct Step {
 enum class Position : uint8_t { kInCode, kAfterOutput };
 
 // `text` is what was sampled, `stop` the stop string that ended it ("" if none did).
-// The error says in words why the candidate is no step: no marker, empty, a Markdown fence, prose that is no Python comment, an
-// answer without \boxed, a new question begun … Whether the text is Python is the sandbox's to say; here only what surely is not is refused.
-// Tolerated: a leading <code> (in code) or <answer> (after the output), blank lines at either end, trailing blanks, CRLF.
+// The error says in words why the candidate is no step: no marker, empty, a Markdown fence, prose that is no Python
+// comment, an answer without \boxed, a new question begun … Whether the text is Python is the sandbox's to say; here
+// only what surely is not is refused. Tolerated: a leading <code> (in code) or <answer> (after the output), blank lines
+// at either end, trailing blanks, CRLF.
 StatusOr<Step> ParseStep(std::string_view text, std::string_view stop, Position position);
 
 // Whether `step` says word for word what one of `parents` said: a small model may go on so for ever.
 bool RepeatsStep(std::span<const Step> parents, const Step& step);
 
-// The error says why a path that printed `output` may not go on to an answer: the answer would rest on nothing the program computed.
+// The error says why a path that printed `output` may not go on to an answer: the answer would rest on nothing the
+// program computed.
 Status CheckOutput(std::string_view output);
 
-// What the engine inserts after a final code step: "<output>…<end_of_output>\n<answer>". `output` is all that the path printed, without
-// trailing blanks, cut at `limit` bytes (never inside a character; "…" says so). A marker inside it is defused: its "<" becomes "&lt;".
+// What the engine inserts after a final code step: "<output>…<end_of_output>\n<answer>". `output` is all that the path
+// printed, without trailing blanks, cut at `limit` bytes (never inside a character; "…" says so). A marker inside it is
+// defused: its "<" becomes "&lt;".
 std::string OutputBlock(std::string_view output, size_t limit);
 
-// The steps as text, with OutputBlock(output, limit) after the final code: what follows the "<code>\n" that ends a prompt.
+// The steps as text, with OutputBlock(output, limit) after the final code: what follows the "<code>\n" that ends a
+// prompt.
 std::string PartialSolution(std::span<const Step> steps, std::string_view output, size_t limit);
 
 // "<code>\n" and the partial solution: a trajectory as it is written to disk and trained on.

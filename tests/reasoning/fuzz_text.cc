@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fuzz target of every reader of outside text in reasoning/: problem lines, sampled steps, answers. The driver below mutates seeds with
-// a fixed random stream; `LLVMFuzzerTestOneInput` also serves a libFuzzer build. Checked: no crash, and what is accepted keeps its promises.
+// Fuzz target of every reader of outside text in reasoning/: problem lines, sampled steps, answers. The driver below
+// mutates seeds with a fixed random stream; `LLVMFuzzerTestOneInput` also serves a libFuzzer build. Checked: no crash,
+// and what is accepted keeps its promises.
 
 #include <cstdint>
 #include <cstdio>
@@ -21,7 +22,8 @@ namespace {
 
 void Require(bool holds, const char* what, std::string_view input) {
   if (holds) return;
-  std::fprintf(stderr, "fuzz_text: %s fails for %zu bytes: %.*s\n", what, input.size(), static_cast<int>(input.size()), input.data());
+  std::fprintf(stderr, "fuzz_text: %s fails for %zu bytes: %.*s\n", what, input.size(), static_cast<int>(input.size()),
+               input.data());
   std::abort();
 }
 
@@ -42,12 +44,14 @@ void CheckStep(std::string_view input) {
       const std::string_view body(step->text.data(), step->text.size() - stop.size() - 1);
       const auto again = ParseStep(body, stop, position);
       Require(again.ok() && again->text == step->text, "a parsed step parses to itself", input);
-      Require((step->kind == StepKind::kAnswer) == !step->answer.empty(), "an answer step has an answer, no other has", input);
+      Require((step->kind == StepKind::kAnswer) == !step->answer.empty(), "an answer step has an answer, no other has",
+              input);
       Require((step->kind != StepKind::kAnswer) == !step->code.empty(), "a code step has code", input);
     }
   }
   const auto block = OutputBlock(input, 50);
-  Require(block.find(kEndOfOutput) == block.size() - kEndOfOutput.size() - kAnswer.size() - 1, "one end of output", input);
+  Require(block.find(kEndOfOutput) == block.size() - kEndOfOutput.size() - kAnswer.size() - 1, "one end of output",
+          input);
 }
 
 void CheckAnswer(std::string_view input) {
@@ -57,7 +61,8 @@ void CheckAnswer(std::string_view input) {
   const auto grade = GradeNumbers(input, input);
   Require(!grade || *grade == Grade::kEqual, "a number equals itself", input);
   const size_t half = input.size() / 2;
-  const auto forth = GradeNumbers(input.substr(0, half), input.substr(half)), back = GradeNumbers(input.substr(half), input.substr(0, half));
+  const auto forth = GradeNumbers(input.substr(0, half), input.substr(half)),
+             back = GradeNumbers(input.substr(half), input.substr(0, half));
   Require(forth == back, "comparison of numbers is symmetric", input);
   (void)GradeTexts(input.substr(0, half), input.substr(half));
 }
@@ -86,8 +91,10 @@ const std::vector<std::string> kSeeds = {
     "$\\boxed{\\text{ 5 cm}^2}$\u2212\u00a07",
     "\xEF\xBB\xBF\r\n```\nQuestion: #### The answer is: <end_of_output>",
 };
-const std::vector<std::string> kPieces = {"{", "}", "\\", "\\boxed", "\\frac", "\\text{", "$", "\"", "####", "\n", "<code>", "<end_of_output>", "0", "9",
-                                          ".", ",", "-", "/", " ", "%", "e", "e-", "^", "\xC3", "\xE2\x80\x89", "\xF4\x90", "\0", "cm", "and"};
+const std::vector<std::string> kPieces = {
+    "{",  "}",  "\\", "\\boxed", "\\frac", "\\text{", "$", "\"", "####", "\n", "<code>", "<end_of_output>", "0",
+    "9",  ".",  ",",  "-",       "/",      " ",       "%", "e",  "e-",   "^",  "\xC3",   "\xE2\x80\x89",    "\xF4\x90",
+    "\0", "cm", "and"};
 
 }  // namespace
 

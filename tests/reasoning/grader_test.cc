@@ -183,28 +183,35 @@ TEST(Grader, AMissingEnvironmentIsSaidAtOnce) {
   EXPECT_EQ(Grader::Create({PythonEnvironment(), 0}).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-// The pairs of three published test suites, where the developer has them. What they call equal or different is not always so (some expect
-// an extraction of ours to fail), and whole solutions in prose are no answers of ours: both are counted, and the count may not grow.
+// The pairs of three published test suites, where the developer has them. What they call equal or different is not
+// always so (some expect an extraction of ours to fail), and whole solutions in prose are no answers of ours: both are
+// counted, and the count may not grow.
 TEST(Grader, PublishedPairs) {
   const char* shared = std::getenv("ORRERY_SHARED_DATA");
   if (shared == nullptr) GTEST_SKIP() << "ORRERY_SHARED_DATA is not set: the published pairs are not graded here";
   std::ifstream file(std::filesystem::path(shared) / "grader" / "pairs.jsonl");
   ASSERT_TRUE(file.is_open());
   const std::regex sentence(R"((^|[^\\A-Za-z])[A-Za-z]{2,}[,;:]?\s+[A-Za-z]{2,})");
-  const auto text = [](const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
+  const auto text = [](const nlohmann::json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
   std::map<std::string, int> count;
   std::string line;
   while (std::getline(file, line)) {
     const auto pair = nlohmann::json::parse(line);
     if (!pair["expected"].is_number()) continue;
     const std::string gold = text(pair["gold"]), answer = text(pair["pred"]);
-    const bool prose = std::regex_search(gold.substr(0, 2000), sentence) || std::regex_search(answer.substr(0, 2000), sentence);
+    const bool prose =
+        std::regex_search(gold.substr(0, 2000), sentence) || std::regex_search(answer.substr(0, 2000), sentence);
     const bool expected = pair["expected"] == 1;
     const Grade grade = Shared().Compare(gold, answer);
     const bool agrees = (grade == Grade::kEqual) == expected;
-    ++count[std::string(prose ? "prose, " : "answer, ") + (agrees ? "agrees" : expected ? "misses an equal pair" : "takes a different pair for equal")];
+    ++count[std::string(prose ? "prose, " : "answer, ") + (agrees     ? "agrees"
+                                                           : expected ? "misses an equal pair"
+                                                                      : "takes a different pair for equal")];
     if (!agrees && !prose) {
-      std::printf("expected %d, got %s: %.100s | %.100s\n", expected, std::string(Name(grade)).c_str(), gold.c_str(), answer.c_str());
+      std::printf("expected %d, got %s: %.100s | %.100s\n", expected, std::string(Name(grade)).c_str(), gold.c_str(),
+                  answer.c_str());
     }
   }
   for (const auto& [what, number] : count) std::printf("%4d %s\n", number, what.c_str());

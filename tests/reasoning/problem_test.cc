@@ -67,7 +67,8 @@ TEST(ParseProblem, Math) {
 }
 
 TEST(ParseProblem, Plain) {
-  const Problem problem = Parsed(R"({"id": 7, "question": " q ", "answer": 12, "source": "mine", "difficulty": "hard"})");
+  const Problem problem =
+      Parsed(R"({"id": 7, "question": " q ", "answer": 12, "source": "mine", "difficulty": "hard"})");
   EXPECT_EQ(problem.id, "7");
   EXPECT_EQ(problem.question, "q");
   EXPECT_EQ(problem.answer, "12");
@@ -88,7 +89,8 @@ TEST(ParseProblem, AnswerPrecedence) {
 }
 
 TEST(ParseProblem, IntegersAreNormalised) {
-  for (const auto& [written, expected] : {std::pair{"025", "25"}, {"-007", "-7"}, {"000", "0"}, {"-", "-"}, {"0.50", "0.50"}, {"0x1", "0x1"}}) {
+  for (const auto& [written, expected] :
+       {std::pair{"025", "25"}, {"-007", "-7"}, {"000", "0"}, {"-", "-"}, {"0.50", "0.50"}, {"0x1", "0x1"}}) {
     EXPECT_EQ(Parsed(fmt::format(R"({{"question": "q", "answer": "{}"}})", written)).answer, expected);
   }
 }
@@ -104,13 +106,15 @@ TEST(ParseProblem, BadLinesSayWhatWasExpected) {
   EXPECT_NE(Refusal(R"({"question": "q", "solution": "no box"})").find("no answer"), std::string::npos);
   EXPECT_NE(Refusal(R"({"question": "q", "answer": [1]})").find("\"answer\" is array"), std::string::npos);
   EXPECT_NE(Refusal(R"({"question": true, "answer": "1"})").find("\"question\" is boolean"), std::string::npos);
-  EXPECT_NE(Refusal(R"({"question": "q", "answer": 123456789012345678901234567890})").find("15 digits"), std::string::npos);
+  EXPECT_NE(Refusal(R"({"question": "q", "answer": 123456789012345678901234567890})").find("15 digits"),
+            std::string::npos);
   EXPECT_NE(Refusal("{\"question\": \"\xE4\", \"answer\": \"1\"}").find("not UTF-8 at byte 15"), std::string::npos);
   EXPECT_NE(Refusal(R"({"question": "\ud800", "answer": "1"})").find("not JSON"), std::string::npos);
 }
 
 TEST_F(ProblemFile, MarkCarriageReturnsAndBlankLinesAreHandled) {
-  const auto set = Load("\xEF\xBB\xBF{\"question\": \"a\", \"answer\": \"1\"}\r\n\r\n  \n{\"question\": \"b\", \"answer\": \"2\"}");
+  const auto set =
+      Load("\xEF\xBB\xBF{\"question\": \"a\", \"answer\": \"1\"}\r\n\r\n  \n{\"question\": \"b\", \"answer\": \"2\"}");
   ASSERT_EQ(set.problems.size(), 2u);
   EXPECT_TRUE(set.complaints.empty());
   EXPECT_EQ(set.problems[1].answer, "2");
@@ -118,7 +122,8 @@ TEST_F(ProblemFile, MarkCarriageReturnsAndBlankLinesAreHandled) {
 }
 
 TEST_F(ProblemFile, BadLinesAreSkippedAndNamedOrFatal) {
-  const std::string content = "{\"question\": \"a\", \"answer\": \"1\"}\nnonsense\n{\"question\": \"b\", \"answer\": \"2\"}\n";
+  const std::string content =
+      "{\"question\": \"a\", \"answer\": \"1\"}\nnonsense\n{\"question\": \"b\", \"answer\": \"2\"}\n";
   const auto set = Load(content);
   EXPECT_EQ(set.problems.size(), 2u);
   ASSERT_EQ(set.complaints.size(), 1u);
@@ -147,7 +152,8 @@ TEST_F(ProblemFile, DuplicatesAreToldApartAndNoneIsLost) {
 
 TEST_F(ProblemFile, LimitAndOffsetCountGoodProblemsAndKeepIds) {
   std::string content;
-  for (int i = 0; i < 10; ++i) content += fmt::format("{{\"question\": \"q{}\", \"answer\": \"{}\"}}\n{}", i, i, i == 3 ? "bad\n" : "");
+  for (int i = 0; i < 10; ++i)
+    content += fmt::format("{{\"question\": \"q{}\", \"answer\": \"{}\"}}\n{}", i, i, i == 3 ? "bad\n" : "");
   const auto all = Load(content);
   ASSERT_EQ(all.problems.size(), 10u);
   ProblemFileOptions some;
@@ -170,7 +176,8 @@ TEST_F(ProblemFile, FilesWithoutProblemsAreErrors) {
 
 TEST_F(ProblemFile, AHugeLineIsSkippedAndTheNextOneRead) {
   std::string content = "{\"question\": \"" + std::string(size_t{17} << 20, 'x') + "\", \"answer\": \"1\"}\n";
-  content += "{\"question\": \"" + std::string(size_t{3} << 20, 'y') + "\", \"answer\": \"2\"}\n{\"question\": \"z\", \"answer\": \"3\"}";
+  content += "{\"question\": \"" + std::string(size_t{3} << 20, 'y') +
+             "\", \"answer\": \"2\"}\n{\"question\": \"z\", \"answer\": \"3\"}";
   const auto set = Load(content);
   ASSERT_EQ(set.problems.size(), 2u);
   EXPECT_EQ(set.problems[1].answer, "3");
@@ -181,7 +188,8 @@ TEST_F(ProblemFile, AHugeLineIsSkippedAndTheNextOneRead) {
 TEST_F(ProblemFile, DeepNestingDoesNotOverflowTheStack) {
   const std::string deep(size_t{1} << 20, '[');
   EXPECT_NE(Message(Error("{\"question\": " + deep + "\n")).find("not JSON"), std::string::npos);
-  const auto set = Load("{\"question\": \"q\", \"answer\": \"1\", \"extra\": " + deep + std::string(deep.size(), ']') + "}\n");
+  const auto set =
+      Load("{\"question\": \"q\", \"answer\": \"1\", \"extra\": " + deep + std::string(deep.size(), ']') + "}\n");
   EXPECT_EQ(set.problems.size(), 1u);
 }
 
@@ -202,14 +210,17 @@ TEST(PublishedFiles, AreReadWholly) {
   const char* shared = std::getenv("ORRERY_SHARED_DATA");
   if (shared == nullptr) GTEST_SKIP() << "ORRERY_SHARED_DATA is not set: the published problem files are not read here";
   // Two problems of MATH's training set have an empty answer.
-  for (const auto& [file, count, bad, source] : {std::tuple{"gsm8k_train.jsonl", 7473u, 0u, "gsm8k"}, {"gsm8k_test.jsonl", 1319u, 0u, "gsm8k"},
-                                                 {"math_train.jsonl", 7498u, 2u, "math"}, {"math500.jsonl", 500u, 0u, "MATH500"}}) {
+  for (const auto& [file, count, bad, source] : {std::tuple{"gsm8k_train.jsonl", 7473u, 0u, "gsm8k"},
+                                                 {"gsm8k_test.jsonl", 1319u, 0u, "gsm8k"},
+                                                 {"math_train.jsonl", 7498u, 2u, "math"},
+                                                 {"math500.jsonl", 500u, 0u, "MATH500"}}) {
     const auto set = LoadProblems(std::filesystem::path(shared) / "benchmarks" / file, {});
     ASSERT_TRUE(set.ok()) << Message(set.status());
     EXPECT_EQ(set->problems.size(), count) << file;
     EXPECT_EQ(set->problems.front().source, source) << file;
     EXPECT_EQ(set->complaints.size(), bad) << file;
-    for (const auto& complaint : set->complaints) EXPECT_NE(complaint.find("answer is empty"), std::string::npos) << complaint;
+    for (const auto& complaint : set->complaints)
+      EXPECT_NE(complaint.find("answer is empty"), std::string::npos) << complaint;
   }
 }
 

@@ -48,7 +48,8 @@ TEST(Prompt, FineTunedIsThePublishedText) {
 }
 
 TEST(Prompt, NamesRoundTrip) {
-  for (const auto form : {PromptForm::kChatMl, PromptForm::kFineTuned, PromptForm::kFineTunedTwoNewlines}) EXPECT_EQ(PromptFormOf(Name(form)), form);
+  for (const auto form : {PromptForm::kChatMl, PromptForm::kFineTuned, PromptForm::kFineTunedTwoNewlines})
+    EXPECT_EQ(PromptFormOf(Name(form)), form);
   EXPECT_EQ(PromptFormOf("chat"), std::nullopt);
 }
 
@@ -68,8 +69,8 @@ TEST(Prompt, ChatTurnsAreBalancedAndOnlyTheQuestionDiffers) {
   EXPECT_EQ(count("<|im_start|>assistant\n<code>\n"), 3);
 }
 
-// What we show a model must be what we accept from it: each example parses step by step, its program runs, prints the output shown, and
-// putting the steps together gives the example back.
+// What we show a model must be what we accept from it: each example parses step by step, its program runs, prints the
+// output shown, and putting the steps together gives the example back.
 TEST(Prompt, TheExamplesObeyTheGrammarAndTheirProgramsPrintWhatTheySay) {
   const std::string text = Prompt(PromptForm::kChatMl, Question("Q"))[0].text;
   const std::string begin = "<|im_start|>assistant\n<code>\n";
@@ -80,7 +81,8 @@ TEST(Prompt, TheExamplesObeyTheGrammarAndTheirProgramsPrintWhatTheySay) {
     std::vector<Step> steps;
     std::string rest = solution, output, program;
     while (!rest.empty()) {
-      const Position position = !steps.empty() && steps.back().kind == StepKind::kFinalCode ? Position::kAfterOutput : Position::kInCode;
+      const Position position =
+          !steps.empty() && steps.back().kind == StepKind::kFinalCode ? Position::kAfterOutput : Position::kInCode;
       if (position == Position::kAfterOutput) {
         ASSERT_TRUE(rest.starts_with(kOutput));
         const size_t end = rest.find(kEndOfOutput);

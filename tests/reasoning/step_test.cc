@@ -44,10 +44,12 @@ TEST(ParseStep, Answer) {
 }
 
 TEST(ParseStep, BlanksAreNormalisedButIndentationStays) {
-  const Step step = Parsed("\r\n  \n<code>\n\n# sum  \t\r\nfor i in range(3):\r\n    x += i   \n\ny = 1\n \n\n", kEndOfStep, Position::kInCode);
+  const Step step = Parsed("\r\n  \n<code>\n\n# sum  \t\r\nfor i in range(3):\r\n    x += i   \n\ny = 1\n \n\n",
+                           kEndOfStep, Position::kInCode);
   EXPECT_EQ(step.code, "# sum\nfor i in range(3):\n    x += i\n\ny = 1\n");
   EXPECT_EQ(Parsed("  x = 1", kEndOfStep, Position::kInCode).code, "  x = 1\n");
-  EXPECT_EQ(Parsed("<answer>It is \\boxed{5}", kEndOfAnswer, Position::kAfterOutput).text, "It is \\boxed{5}\n<end_of_answer>\n");
+  EXPECT_EQ(Parsed("<answer>It is \\boxed{5}", kEndOfAnswer, Position::kAfterOutput).text,
+            "It is \\boxed{5}\n<end_of_answer>\n");
 }
 
 TEST(ParseStep, SameMeaningSameText) {
@@ -64,7 +66,9 @@ TEST(ParseStep, CommentOnlyIsAllowedAndFlagged) {
 }
 
 TEST(ParseStep, EveryReasonToRefuseInCode) {
-  const auto refusal = [](std::string_view text, std::string_view stop) { return Refusal(text, stop, Position::kInCode); };
+  const auto refusal = [](std::string_view text, std::string_view stop) {
+    return Refusal(text, stop, Position::kInCode);
+  };
   EXPECT_NE(refusal("x = 1", "").find("no marker"), std::string::npos);
   EXPECT_NE(refusal("", kEndOfStep).find("empty"), std::string::npos);
   EXPECT_NE(refusal(" \n<code>\n \t\n", kEndOfStep).find("empty"), std::string::npos);
@@ -88,7 +92,9 @@ TEST(ParseStep, WhatLooksAlikeIsNotRefused) {
 }
 
 TEST(ParseStep, EveryReasonToRefuseAnAnswer) {
-  const auto refusal = [](std::string_view text, std::string_view stop) { return Refusal(text, stop, Position::kAfterOutput); };
+  const auto refusal = [](std::string_view text, std::string_view stop) {
+    return Refusal(text, stop, Position::kAfterOutput);
+  };
   EXPECT_NE(refusal("The answer is 5", kEndOfAnswer).find("boxed"), std::string::npos);
   EXPECT_NE(refusal("The answer is \\boxed{5", kEndOfAnswer).find("boxed"), std::string::npos);
   EXPECT_NE(refusal("The answer is \\boxed{ }", kEndOfAnswer).find("empty"), std::string::npos);
@@ -131,11 +137,13 @@ TEST(Trajectory, IsThePublishedForm) {
   const std::vector<Step> steps = {Parsed("# Step 1: length\nl = 2*20*12", kEndOfStep, Position::kInCode),
                                    Parsed("# Now print the final answer\nprint(l/30)", kEndOfCode, Position::kInCode),
                                    Parsed("From the result, it is \\boxed{16}.", kEndOfAnswer, Position::kAfterOutput)};
-  EXPECT_EQ(FullTrajectory(steps, "16.0\n", 100),
-            "<code>\n# Step 1: length\nl = 2*20*12\n<end_of_step>\n# Now print the final answer\nprint(l/30)\n<end_of_code>\n"
-            "<output>16.0<end_of_output>\n<answer>From the result, it is \\boxed{16}.\n<end_of_answer>\n");
+  EXPECT_EQ(
+      FullTrajectory(steps, "16.0\n", 100),
+      "<code>\n# Step 1: length\nl = 2*20*12\n<end_of_step>\n# Now print the final answer\nprint(l/30)\n<end_of_code>\n"
+      "<output>16.0<end_of_output>\n<answer>From the result, it is \\boxed{16}.\n<end_of_answer>\n");
   EXPECT_EQ(PartialSolution(std::span(steps).first(1), "", 100), steps[0].text);
-  EXPECT_TRUE(PartialSolution(std::span(steps).first(2), "16.0\n", 100).ends_with("<end_of_code>\n<output>16.0<end_of_output>\n<answer>"));
+  EXPECT_TRUE(PartialSolution(std::span(steps).first(2), "16.0\n", 100)
+                  .ends_with("<end_of_code>\n<output>16.0<end_of_output>\n<answer>"));
   EXPECT_EQ(PartialSolution({}, "", 100), "");
 }
 
