@@ -2,20 +2,11 @@
 #include "store/convert.h"
 
 #include "reasoning/step.h"
+#include "store/tree_builder.h"
 
 namespace orrery::store {
 
 namespace {
-
-search::End ToEnd(schema::Terminal terminal) {
-  switch (terminal) {
-    case schema::Terminal::Answered: return search::End::kAnswered;
-    case schema::Terminal::DeadEnd: return search::End::kDeadEnd;
-    case schema::Terminal::DepthLimit: return search::End::kDepthLimit;
-    case schema::Terminal::None: break;
-  }
-  return search::End::kNone;
-}
 
 std::string_view ViewOf(const flatbuffers::String* text) {
   return text == nullptr ? std::string_view() : text->string_view();
@@ -55,7 +46,7 @@ StatusOr<search::Tree> ToSearchTree(const schema::TreeRecord& record) {
     search::Node node;
     node.parent = from.parent();
     node.candidate = from.candidate();
-    node.end = ToEnd(from.terminal());
+    node.end = EndOf(from.terminal());
     node.visits = from.visits();
     node.value_sum = from.value_sum();
     if (const schema::Candidate* candidate = CandidateOf(record, i)) {

@@ -17,7 +17,8 @@ constexpr int kColumn = 216;  // of a tree's depth, in pixels
 constexpr int kRow = 40;
 constexpr int kBend = 36;  // width of an edge's curve
 constexpr int kMargin = 20;
-constexpr size_t kLabel = 25;  // characters that fit a column beside the circle
+constexpr int kLastColumn = 190;  // what stands beside the deepest nodes
+constexpr size_t kLabel = 23;     // characters that fit a column beside the circle
 
 struct Place {
   int depth = 0;
@@ -56,7 +57,7 @@ std::string_view EndSign(const search::Node& node) {
   switch (node.end) {
     case search::End::kAnswered: return node.right ? "✓" : "✗";
     case search::End::kDeadEnd:
-    case search::End::kDepthLimit: return "■";
+    case search::End::kDepthLimit: return "▪";
     case search::End::kNone: break;
   }
   return "";
@@ -148,7 +149,7 @@ std::string DrawTree(const schema::TreeRecord& record, const search::Tree& tree,
     depth = std::max(depth, place.depth);
     rows = std::max(rows, place.row);
   }
-  const int width = kColumn * (depth + 1) + kMargin, height = static_cast<int>(rows * kRow) + 2 * kMargin + 8;
+  const int width = kColumn * depth + kLastColumn + kMargin, height = static_cast<int>(rows * kRow) + 2 * kMargin + 8;
   const auto x = [&](int i) { return static_cast<double>(kMargin + places[i].depth * kColumn); };
   const auto y = [&](int i) { return kMargin + 4 + places[i].row * kRow; };
   std::string svg =
@@ -156,14 +157,18 @@ std::string DrawTree(const schema::TreeRecord& record, const search::Tree& tree,
           R"(<svg class="tree" width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img" aria-label="Search tree, from left to right">)",
           width, height) +
       "\n";
-  for (int i = 1; i < count; ++i) {
+  const auto edge = [&](int i) {
     // Level between the two lines of the parent's label, then a curve to the child.
     const int parent = tree.nodes[i].parent;
     const double bend = x(i) - kBend, middle = x(i) - kBend / 2.0;
-    svg +=
-        fmt::format(R"(<path class="edge{}" d="M{:.0f} {:.1f} H{:.0f} C{:.0f} {:.1f} {:.0f} {:.1f} {:.0f} {:.1f}"/>)",
-                    on_best[i] ? " best" : "", x(parent), y(parent), bend, middle, y(parent), middle, y(i), x(i), y(i));
-    svg += "\n";
+    return fmt::format(
+        R"(<path class="edge{}" d="M{:.0f} {:.1f} H{:.0f} C{:.0f} {:.1f} {:.0f} {:.1f} {:.0f} {:.1f}"/>)",
+        on_best[i] ? " best" : "", x(parent), y(parent), bend, middle, y(parent), middle, y(i), x(i), y(i));
+  };
+  for (const bool thick : {false, true}) {  // the thick ones above the others
+    for (int i = 1; i < count; ++i) {
+      if (on_best[i] == thick) svg += edge(i) + "\n";
+    }
   }
   for (int i = 0; i < count; ++i) svg += Node(record, tree, i, x(i), y(i), on_best[i]);
   return svg + "</svg>\n";

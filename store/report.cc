@@ -185,7 +185,7 @@ std::string Legend() {
   for (int i = 0; i < 7; ++i)
     html += fmt::format("<rect class=\"q{}\" x=\"{}\" y=\"1\" width=\"15\" height=\"12\" rx=\"2\"/>", i, 16 * i);
   return html +
-         "</svg> +1</span><span>✓ right answer</span><span>✗ wrong answer</span><span>■ dead end or depth "
+         "</svg> +1</span><span>✓ right answer</span><span>✗ wrong answer</span><span>▪ dead end or depth "
          "limit</span><span>larger: more visits (N)</span>"
          "<span>thick line: the best trajectory</span></p>\n";
 }

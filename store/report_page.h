@@ -24,9 +24,9 @@ p { margin: 8px 0; }
 .quiet { color: var(--quiet); }
 .small { font-size: .875rem; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 20px 22px; margin-top: 18px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin-top: 18px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(145px, 1fr)); gap: 12px; margin-top: 18px; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 14px 16px; }
-.tile b { display: block; font-size: 1.55rem; line-height: 1.25; font-variant-numeric: tabular-nums; }
+.tile b { display: block; white-space: nowrap; font-size: 1.4rem; line-height: 1.25; font-variant-numeric: tabular-nums; }
 .tile span { color: var(--quiet); font-size: .875rem; }
 .alarm { color: var(--alarm); background: var(--alarm-back); border: 1px solid var(--alarm); border-radius: 12px; padding: 12px 16px; margin-top: 18px; font-weight: 600; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 18px; }

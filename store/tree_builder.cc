@@ -4,13 +4,15 @@
 #include <algorithm>
 #include <iterator>
 
+#include "store/copy.h"
+
 namespace orrery::store {
 namespace {
 
 using schema::Candidate;
-using schema::Expansion;
 
-// A node of the record before it is one: visited places by path, which in this order is depth-first with children by candidate index.
+// A node of the record before it is one: visited places by path, which in this order is depth-first with children by
+// candidate index.
 struct Place {
   int index = 0;
   schema::Terminal end = schema::Terminal::None;
@@ -22,7 +24,8 @@ Places Visited(const std::vector<RolloutEnd>& ends) {
   Places places;
   places[{}];
   for (const RolloutEnd& end : ends) {
-    for (size_t length = 1; length <= end.path.size(); ++length) places[Path(end.path.begin(), end.path.begin() + static_cast<ptrdiff_t>(length))];
+    for (size_t length = 1; length <= end.path.size(); ++length)
+      places[Path(end.path.begin(), end.path.begin() + static_cast<ptrdiff_t>(length))];
     places[end.path].end = end.end;
     places[end.path].right = end.right;
   }
@@ -36,7 +39,8 @@ const Candidate* CandidateAt(const Path& path, const std::map<Path, ExpansionChu
   return parent == expansions.end() ? nullptr : parent->second->candidates()->Get(path.back());
 }
 
-search::Tree Shape(const Places& places, const std::vector<RolloutEnd>& ends, const std::map<Path, ExpansionChunk>& expansions) {
+search::Tree Shape(const Places& places, const std::vector<RolloutEnd>& ends,
+                   const std::map<Path, ExpansionChunk>& expansions) {
   search::Tree tree;
   for (const auto& [path, place] : places) {
     search::Node& node = tree.nodes.emplace_back();
@@ -56,20 +60,6 @@ search::Tree Shape(const Places& places, const std::vector<RolloutEnd>& ends, co
   return tree;
 }
 
-flatbuffers::Offset<Expansion> Copy(flatbuffers::FlatBufferBuilder& builder, const Expansion& from) {
-  std::vector<flatbuffers::Offset<Candidate>> candidates;
-  for (const Candidate* one : *from.candidates()) {
-    candidates.push_back(schema::CreateCandidate(
-        builder, builder.CreateString(one->text()), one->kind(), builder.CreateString(one->code()), one->valid(),
-        builder.CreateString(one->rejection()), one->merged(), one->tokens(), one->log_probability(), one->verdict(),
-        builder.CreateString(one->output()), builder.CreateString(one->error()), builder.CreateString(one->answer()), one->grade(),
-        one->tolerated_errors()));
-  }
-  const auto problem = builder.CreateString(from.problem());
-  const auto path = from.path() == nullptr ? 0 : builder.CreateVector(from.path()->data(), from.path()->size());
-  return schema::CreateExpansion(builder, problem, path, builder.CreateVector(candidates), from.tokens_generated(), from.steps_executed());
-}
-
 }  // namespace
 
 search::End EndOf(schema::Terminal end) {
@@ -82,27 +72,30 @@ search::End EndOf(schema::Terminal end) {
   return search::End::kNone;
 }
 
-TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutEnd>& ends, const std::map<Path, ExpansionChunk>& expansions) {
+TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutEnd>& ends,
+                          const std::map<Path, ExpansionChunk>& expansions) {
   const Places places = Visited(ends);
   search::Tree tree = Shape(places, ends, expansions);
   search::Annotate(&tree, *setting.rules);
 
   flatbuffers::FlatBufferBuilder builder(64 * 1024);
-  std::vector<flatbuffers::Offset<Expansion>> expansion_offsets;
+  std::vector<flatbuffers::Offset<schema::Expansion>> expansion_offsets;
   std::map<Path, int> expansion_index;
   for (const auto& [path, expansion] : expansions) {
     expansion_index[path] = static_cast<int>(expansion_offsets.size());
-    expansion_offsets.push_back(Copy(builder, *expansion));
+    expansion_offsets.push_back(CopyExpansion(builder, *expansion));
   }
   std::vector<flatbuffers::Offset<schema::TreeNode>> nodes;
   for (const auto& [path, place] : places) {
     const search::Node& node = tree.nodes[static_cast<size_t>(place.index)];
     const auto expansion = expansion_index.find(path);
     nodes.push_back(schema::CreateTreeNode(builder, node.parent, static_cast<uint8_t>(node.candidate),
-                                           expansion == expansion_index.end() ? -1 : expansion->second, place.end, node.visits, node.value_sum));
+                                           expansion == expansion_index.end() ? -1 : expansion->second, place.end,
+                                           node.visits, node.value_sum));
   }
   std::vector<flatbuffers::Offset<schema::Rollout>> rollouts;
-  for (const search::Rollout& rollout : tree.rollouts) rollouts.push_back(schema::CreateRollout(builder, rollout.node, rollout.value));
+  for (const search::Rollout& rollout : tree.rollouts)
+    rollouts.push_back(schema::CreateRollout(builder, rollout.node, rollout.value));
   const bool solved = std::any_of(ends.begin(), ends.end(), [](const RolloutEnd& end) { return end.right; });
 
   const auto& problem = *setting.problem;
@@ -112,9 +105,10 @@ TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutE
   const auto source = builder.CreateString(problem.source);
   const auto level = builder.CreateString(problem.level);
   builder.Finish(schema::CreateTreeRecord(builder, key, question, answer, source, level, builder.CreateVector(nodes),
-                                          builder.CreateVector(expansion_offsets), builder.CreateVector(rollouts), solved,
-                                          static_cast<uint32_t>(setting.rules->rollouts),
-                                          static_cast<uint32_t>(setting.rules->extra_rollouts_when_unsolved), setting.exhausted));
+                                          builder.CreateVector(expansion_offsets), builder.CreateVector(rollouts),
+                                          solved, static_cast<uint32_t>(setting.rules->rollouts),
+                                          static_cast<uint32_t>(setting.rules->extra_rollouts_when_unsolved),
+                                          setting.exhausted));
   return TreeChunk(std::move(builder));
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A finished search becomes one record: from its expansions and from where its rollouts ended, in order, everything else follows.
+// A finished search becomes one record: from its expansions and from where its rollouts ended, in order, everything
+// else follows.
 
 #include <map>
 #include <string>
@@ -22,15 +23,16 @@ struct RolloutEnd {
 };
 
 struct TreeSetting {
-  std::string key;                               // of the problem in the store
+  std::string key;  // of the problem in the store
   const reasoning::Problem* problem = nullptr;
   const search::Rules* rules = nullptr;
-  bool exhausted = false;                        // no new path was left
+  bool exhausted = false;  // no new path was left
 };
 
 search::End EndOf(schema::Terminal end);
 
 // The same arguments give the same bytes. Visits and value sums are search::Annotate's.
-TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutEnd>& ends, const std::map<Path, ExpansionChunk>& expansions);
+TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutEnd>& ends,
+                          const std::map<Path, ExpansionChunk>& expansions);
 
 }  // namespace orrery::store

@@ -228,7 +228,7 @@ TEST_F(Report, ALargeTreeIsDrawnUpToTheLimit) {
   ExpectBalanced(html);
   EXPECT_NE(html.find("One search: problem large</h2>"), std::string::npos);
   EXPECT_EQ(Occurrences(html, "<circle"), 49u);
-  EXPECT_EQ(Occurrences(html, "■"), 3u + 1);  // and in the legend
+  EXPECT_EQ(Occurrences(html, "▪"), 3u + 1);  // and in the legend
   if (const char* outputs = std::getenv("TEST_UNDECLARED_OUTPUTS_DIR")) {
     EXPECT_TRUE(WriteReport(*store_, names, input_, std::filesystem::path(outputs) / "large.html").ok());
   }
