@@ -148,14 +148,6 @@ std::string ReadWhatIsThere(int file) {
   return text;
 }
 
-std::string Namespaces(int socket, bool walls) {
-  if (!walls) return "walls: none (asked for)";
-  ucred peer{};
-  socklen_t size = sizeof(peer);
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "walls: bubblewrap";
-  return "walls: bubblewrap; own user, process, network, mount, ipc and host-name namespaces; empty read-only root; uid 65534";
-}
-
 }  // namespace
 
 StatusOr<Supervised> Supervised::Start(const SandboxOptions& options) {
@@ -188,7 +180,8 @@ StatusOr<Supervised> Supervised::Start(const SandboxOptions& options) {
               started.walls_,
               started.walls_ ? "/orrery/interpreter" : files.interpreter.string(),
               started.walls_ ? "/orrery/zygote.py" : files.zygote.string(),
-              started.walls_ ? "/orrery/packages" : files.packages.string()};
+              started.walls_ ? "/orrery/packages" : files.packages.string(),
+              NamespaceNames()};
   auto answer = SendFrame(started.socket(), Encode(setup)).ok() ? ReceiveFrame(started.socket(), kStartSeconds)
                                                                 : StatusOr<std::string>(Failed("it ended at once"));
   if (!answer.ok()) {
@@ -200,8 +193,7 @@ StatusOr<Supervised> Supervised::Start(const SandboxOptions& options) {
   }
   ORRERY_ASSIGN_OR_RETURN(const Ready ready, DecodeReady(*answer));
   if (!ready.error.empty()) return Unavailable("the sandbox did not start: {}; {}", ready.error, ReadWhatIsThere(errors.get()));
-  started.guards_.push_back(Namespaces(started.socket(), started.walls_));
-  started.guards_.insert(started.guards_.end(), ready.guards.begin(), ready.guards.end());
+  started.guards_ = ready.guards;
   return started;
 }
 

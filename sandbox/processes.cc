@@ -137,6 +137,13 @@ std::vector<pid_t> Children() {
 std::vector<std::string> DescribeGuards(pid_t zygote, const Setup& setup) {
   const std::string status = "/proc/" + std::to_string(zygote) + "/status";
   std::vector<std::string> guards;
+  std::string own;
+  std::istringstream namespaces(NamespaceNames());
+  for (std::string name; std::getline(namespaces, name);) {
+    if (setup.caller_namespaces.find(name) == std::string::npos) own += " " + name.substr(0, name.find(':'));
+  }
+  guards.push_back(fmt::format("walls: {}", setup.walls ? "bubblewrap; empty read-only root, uid 65534" : "none (asked for)"));
+  guards.push_back(fmt::format("own namespaces:{}", own.empty() ? " none" : own));
   guards.push_back(fmt::format("no new privileges: {}", Field(status, "NoNewPrivs") == "1" ? "yes" : "no"));
   guards.push_back(fmt::format("capabilities: {}", Field(status, "CapEff") == "0000000000000000" ? "none" : Field(status, "CapEff")));
   guards.push_back(fmt::format("system call filters: {} (forks by grant only; nothing new executable; no open)", Field(status, "Seccomp_filters")));

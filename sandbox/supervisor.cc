@@ -214,7 +214,12 @@ void Supervisor::Judge(Current& current, bool late, Outcome& outcome) {
     result.verdict = Verdict::kOk;
     outcome.paused = current.paused;
   } else if (!current.gone) {
-    done ? Kill(current.pid) : End(current);
+    if (done) {
+      result.peak_bytes = ReadMemoryUse(current.pid).peak_bytes;
+      Kill(current.pid);
+    } else {
+      End(current);
+    }
     ReadOutput(current);
   }
   if (!done && !current.gone) {

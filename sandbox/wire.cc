@@ -3,8 +3,10 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <chrono>
@@ -88,11 +90,21 @@ Step TakeStep(Reader& reader) {
 
 }  // namespace
 
+std::string NamespaceNames() {
+  std::string names;
+  for (const char* kind : {"user", "pid", "net", "mnt", "ipc", "uts", "cgroup"}) {
+    std::array<char, 64> name{};
+    const std::string link = std::string("/proc/self/ns/") + kind;
+    if (readlink(link.c_str(), name.data(), name.size() - 1) > 0) names += std::string(name.data()) + "\n";
+  }
+  return names;
+}
+
 std::string Encode(const Setup& setup) {
   Writer writer;
   writer.Number(setup.wall_seconds).Number(setup.memory_bytes).Number(setup.output_bytes);
   writer.Number(setup.snapshot_bytes).Number(setup.snapshot_count).Number<uint8_t>(setup.walls);
-  return writer.Text(setup.interpreter).Text(setup.zygote).Text(setup.packages).Take();
+  return writer.Text(setup.interpreter).Text(setup.zygote).Text(setup.packages).Text(setup.caller_namespaces).Take();
 }
 
 StatusOr<Setup> DecodeSetup(std::string_view bytes) {
@@ -107,6 +119,7 @@ StatusOr<Setup> DecodeSetup(std::string_view bytes) {
   setup.interpreter = reader.Text();
   setup.zygote = reader.Text();
   setup.packages = reader.Text();
+  setup.caller_namespaces = reader.Text();
   ORRERY_RETURN_IF_ERROR(reader.Finish("setup message"));
   return setup;
 }

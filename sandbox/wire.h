@@ -29,7 +29,11 @@ struct Setup {
   std::string interpreter;
   std::string zygote;
   std::string packages;  // the folder of the pinned environment's packages
+  std::string caller_namespaces;  // as NamespaceNames() gives them in the client, so that the supervisor can tell which are its own
 };
+
+// "user:[4026531837]", "pid:[…]" and so on of this process, a line each.
+std::string NamespaceNames();
 
 // The answer to Setup, once the zygote is warm; `error` is empty then.
 struct Ready {

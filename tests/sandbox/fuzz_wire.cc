@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 int main() {
   std::mt19937_64 random(1);
   const std::string seeds[] = {Encode(StepRequest{{{"a", 1}, {"bc", 2}}, {"d", 3}}), Encode(StepResult{}), Encode(Ready{"e", {"f", "g"}}),
-                               Encode(Setup{1, 2, 3, 4, 5, true, "h", "i", "j"})};
+                               Encode(Setup{1, 2, 3, 4, 5, true, "h", "i", "j", "k"})};
   for (int i = 0; i < 300000; ++i) {
     std::string bytes = seeds[random() % std::size(seeds)];
     for (uint64_t changes = random() % 5; changes > 0; --changes) {

@@ -219,6 +219,17 @@ TEST(SandboxStart, WithoutWallsTheVerdictsAreTheSame) {
   EXPECT_EQ(run("import ctypes\nctypes.string_at(0)"), Verdict::kSignal);
 }
 
+TEST(SandboxStart, TheGuardsSayWhatIsActive) {
+  auto sandbox = Sandbox::Start(Options());
+  ASSERT_TRUE(sandbox.ok()) << sandbox.status();
+  std::string all;
+  for (const auto& guard : (*sandbox)->Guards()) all += guard + "\n";
+  for (const char* part : {"bubblewrap", "own namespaces: user pid net mnt ipc uts", "no new privileges: yes", "capabilities: none",
+                           "memory: 256 MiB", "fixed addresses"}) {
+    EXPECT_NE(all.find(part), std::string::npos) << part << " is not in\n" << all;
+  }
+}
+
 TEST(SandboxStart, WhatIsMissingIsNamed) {
   auto options = Options();
   options.python = "/nowhere";

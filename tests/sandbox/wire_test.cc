@@ -45,7 +45,7 @@ TEST(Wire, ResultsComeBack) {
 }
 
 TEST(Wire, SetupAndReadyComeBack) {
-  const sandbox::Setup setup{1.5, 2, 3, 4, 5, true, "i", "z", "p"};
+  const sandbox::Setup setup{1.5, 2, 3, 4, 5, true, "i", "z", "p", "user:[1]"};
   const auto setup_back = DecodeSetup(Encode(setup));
   ASSERT_TRUE(setup_back.ok());
   EXPECT_EQ(Encode(*setup_back), Encode(setup));
