@@ -28,7 +28,8 @@ GeneratedChunk AnswerOf(const model::Generation& generation) {
   const auto text = builder.CreateString(generation.text);
   const auto stop = builder.CreateString(generation.stop);
   builder.Finish(schema::CreateGenerated(builder, static_cast<uint32_t>(generation.tokens.size()), text, stop,
-                                         generation.reason == model::FinishReason::kEndOfText, generation.log_probability));
+                                         generation.reason == model::FinishReason::kEndOfText,
+                                         generation.log_probability));
   return GeneratedChunk(std::move(builder));
 }
 
@@ -64,10 +65,10 @@ void batcher_state::Report() {
   reported = now;
   const model::EngineCounters counters = engine->Counters();
   flatbuffers::FlatBufferBuilder builder(256);
-  builder.Finish(schema::CreateEngineReport(builder, meters->Sent(Kind::kTelemetry), counters.batches, counters.rows, counters.prompt_rows,
-                                            counters.tokens_generated, counters.prefix_tokens_reused, counters.requests,
-                                            counters.requests_coalesced, counters.busy_seconds, counters.pages_used, counters.pages_total,
-                                            counters.pages_evicted, promises.size()));
+  builder.Finish(schema::CreateEngineReport(
+      builder, meters->Sent(Kind::kTelemetry), counters.batches, counters.rows, counters.prompt_rows,
+      counters.tokens_generated, counters.prefix_tokens_reused, counters.requests, counters.requests_coalesced,
+      counters.busy_seconds, counters.pages_used, counters.pages_total, counters.pages_evicted, promises.size()));
   self->send(telemetry, atom::report_v, EngineReportChunk(std::move(builder)));
 }
 
@@ -76,8 +77,8 @@ void batcher_state::FailAll(const std::string& words) {
   for (auto& [id, promise] : std::exchange(promises, {})) promise.Fail(WordedError(words));
 }
 
-batcher_actor::behavior_type batcher(batcher_actor::stateful_pointer<batcher_state> self, std::shared_ptr<model::Engine> engine,
-                                     telemetry_actor telemetry, Meters* meters) {
+batcher_actor::behavior_type batcher(batcher_actor::stateful_pointer<batcher_state> self,
+                                     std::shared_ptr<model::Engine> engine, telemetry_actor telemetry, Meters* meters) {
   auto& state = self->state;
   state.self = self;
   state.engine = std::move(engine);

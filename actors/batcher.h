@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The batcher owns one model on one device: requests of all trees gather in the engine, and each tick runs one batch of them.
+// The batcher owns one model on one device: requests of all trees gather in the engine, and each tick runs one batch of
+// them.
 //
-// It lives on a thread of its own (spawn it detached), since a batch takes as long as it takes. Between two batches it hears what has come in.
+// It lives on a thread of its own (spawn it detached), since a batch takes as long as it takes. Between two batches it
+// hears what has come in.
 
 #include <memory>
 #include <unordered_map>
@@ -34,7 +36,7 @@ struct batcher_state {
   void FailAll(const std::string& words);
 };
 
-batcher_actor::behavior_type batcher(batcher_actor::stateful_pointer<batcher_state> self, std::shared_ptr<model::Engine> engine,
-                                     telemetry_actor telemetry, Meters* meters);
+batcher_actor::behavior_type batcher(batcher_actor::stateful_pointer<batcher_state> self,
+                                     std::shared_ptr<model::Engine> engine, telemetry_actor telemetry, Meters* meters);
 
 }  // namespace orrery::actors

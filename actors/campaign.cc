@@ -41,9 +41,10 @@ void campaign_state::EndIfOver() {
   self->quit();
 }
 
-campaign_actor::behavior_type campaign(campaign_actor::stateful_pointer<campaign_state> self, std::shared_ptr<CampaignContext> context,
-                                       std::shared_ptr<const std::vector<reasoning::Problem>> problems, size_t live_limit,
-                                       std::shared_ptr<std::promise<CampaignOutcome>> over) {
+campaign_actor::behavior_type campaign(campaign_actor::stateful_pointer<campaign_state> self,
+                                       std::shared_ptr<CampaignContext> context,
+                                       std::shared_ptr<const std::vector<reasoning::Problem>> problems,
+                                       size_t live_limit, std::shared_ptr<std::promise<CampaignOutcome>> over) {
   auto& state = self->state;
   state.self = self;
   state.context = std::move(context);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The run: it admits problems until as many trees are alive as may be, a new one for each that ends, and says when all is over.
+// The run: it admits problems until as many trees are alive as may be, a new one for each that ends, and says when all
+// is over.
 
 #include <future>
 #include <memory>
@@ -14,7 +15,7 @@ namespace orrery::actors {
 
 // How a campaign came to its end.
 struct CampaignOutcome {
-  uint64_t done = 0;     // trees with a record
+  uint64_t done = 0;  // trees with a record
   uint64_t solved = 0;
   bool stopped = false;  // by Ctrl-C or a budget; can be resumed
   std::string failure;   // why it could not go on; empty otherwise
@@ -38,8 +39,9 @@ struct campaign_state {
   void EndIfOver();
 };
 
-campaign_actor::behavior_type campaign(campaign_actor::stateful_pointer<campaign_state> self, std::shared_ptr<CampaignContext> context,
-                                       std::shared_ptr<const std::vector<reasoning::Problem>> problems, size_t live_limit,
-                                       std::shared_ptr<std::promise<CampaignOutcome>> over);
+campaign_actor::behavior_type campaign(campaign_actor::stateful_pointer<campaign_state> self,
+                                       std::shared_ptr<CampaignContext> context,
+                                       std::shared_ptr<const std::vector<reasoning::Problem>> problems,
+                                       size_t live_limit, std::shared_ptr<std::promise<CampaignOutcome>> over);
 
 }  // namespace orrery::actors

@@ -32,20 +32,20 @@ struct CampaignContext {
   search::Rules rules;
   reasoning::PromptForm prompt_form = reasoning::PromptForm::kChatMl;
   uint64_t seed = 1;
-  size_t output_limit = 4096;               // bytes of program output that enter the partial solution
-  int context_length = 0;                   // tokens, of the policy
+  size_t output_limit = 4096;  // bytes of program output that enter the partial solution
+  int context_length = 0;      // tokens, of the policy
   const model::Tokenizer* tokenizer = nullptr;
-  const store::Store* store = nullptr;      // for reading
+  const store::Store* store = nullptr;  // for reading
   Meters* meters = nullptr;
   Services services;
-  std::atomic<bool> stopping{false};        // no new expansion is begun
+  std::atomic<bool> stopping{false};  // no new expansion is begun
 };
 
 struct TreeContext {
   std::shared_ptr<const CampaignContext> campaign;
   std::shared_ptr<const reasoning::Problem> problem;
-  std::string key;                          // of the problem in the store
-  uint64_t random_key = 0;                  // hash of (seed, key)
+  std::string key;          // of the problem in the store
+  uint64_t random_key = 0;  // hash of (seed, key)
   std::vector<model::TokenId> prompt;
   std::map<store::Path, ExpansionChunk> memo;
 
@@ -55,7 +55,8 @@ struct TreeContext {
   int token_budget() const;
 };
 
-// A problem's key in the store: its id, and a hash of question and answer, so that another problem of the same id is another key.
+// A problem's key in the store: its id, and a hash of question and answer, so that another problem of the same id is
+// another key.
 std::string ProblemKey(const reasoning::Problem& problem);
 
 // The prompt's tokens.

@@ -26,13 +26,14 @@ void journal_state::Commit() {
   meters->of(Kind::kJournal).held.store(0, std::memory_order_relaxed);
   const store::StoreCounters counters = store->Counters();
   flatbuffers::FlatBufferBuilder builder(128);
-  builder.Finish(schema::CreateStoreReport(builder, meters->Sent(Kind::kTelemetry), counters.expansions_written, counters.trees_written,
-                                           counters.commits, counters.bytes_written, counters.commit_seconds));
+  builder.Finish(schema::CreateStoreReport(builder, meters->Sent(Kind::kTelemetry), counters.expansions_written,
+                                           counters.trees_written, counters.commits, counters.bytes_written,
+                                           counters.commit_seconds));
   self->send(telemetry, atom::report_v, StoreReportChunk(std::move(builder)));
 }
 
-journal_actor::behavior_type journal(journal_actor::stateful_pointer<journal_state> self, std::shared_ptr<store::Store> store,
-                                     telemetry_actor telemetry, Meters* meters) {
+journal_actor::behavior_type journal(journal_actor::stateful_pointer<journal_state> self,
+                                     std::shared_ptr<store::Store> store, telemetry_actor telemetry, Meters* meters) {
   auto& state = self->state;
   state.self = self;
   state.store = std::move(store);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The journal owns the store's writing side: what arrives while one commit runs shares the next (group commit), and is answered when durable.
+// The journal owns the store's writing side: what arrives while one commit runs shares the next (group commit), and is
+// answered when durable.
 //
-// It lives on a thread of its own (spawn it detached), since an fsync takes as long as it takes. After a failed commit nothing more is
-// acknowledged: every requester hears why, and the run ends.
+// It lives on a thread of its own (spawn it detached), since an fsync takes as long as it takes. After a failed commit
+// nothing more is acknowledged: every requester hears why, and the run ends.
 
 #include <memory>
 #include <string>
@@ -32,7 +33,7 @@ struct journal_state {
   void Commit();
 };
 
-journal_actor::behavior_type journal(journal_actor::stateful_pointer<journal_state> self, std::shared_ptr<store::Store> store,
-                                     telemetry_actor telemetry, Meters* meters);
+journal_actor::behavior_type journal(journal_actor::stateful_pointer<journal_state> self,
+                                     std::shared_ptr<store::Store> store, telemetry_actor telemetry, Meters* meters);
 
 }  // namespace orrery::actors

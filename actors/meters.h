@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What every actor counts of itself: how many of its kind live, how long messages wait for it, how many it has handled, how long it was busy.
+// What every actor counts of itself: how many of its kind live, how long messages wait for it, how many it has handled,
+// how long it was busy.
 //
 // CAF 0.17 has no actor metrics. A handler opens a Probe for as long as it runs; the telemetry actor reads the sums.
 
@@ -14,24 +15,35 @@
 
 namespace orrery::actors {
 
-enum class Kind : uint8_t { kCampaign, kTree, kNode, kRollout, kBatcher, kSandboxPool, kSandbox, kGraderPool, kGrader, kJournal, kTelemetry };
+enum class Kind : uint8_t {
+  kCampaign,
+  kTree,
+  kNode,
+  kRollout,
+  kBatcher,
+  kSandboxPool,
+  kSandbox,
+  kGraderPool,
+  kGrader,
+  kJournal,
+  kTelemetry
+};
 inline constexpr size_t kKinds = 11;
 std::string_view Name(Kind kind);
 
 // Nanoseconds of the steady clock: the `sent` of a message.
-inline uint64_t Now() {
-  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
+inline uint64_t Now() { return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()); }
 
-// Monotonic sums of one kind of actor, but for live and waiting. One cache line, so that kinds do not disturb each other.
+// Monotonic sums of one kind of actor, but for live and waiting. One cache line, so that kinds do not disturb each
+// other.
 struct alignas(64) Meter {
   std::atomic<int64_t> live{0};
-  std::atomic<uint64_t> sent{0};        // messages that carry the time of their sending …
-  std::atomic<uint64_t> received{0};    // … and those of them that were handled: the difference lies in mailboxes
-  std::atomic<int64_t> held{0};         // requests held in queues of ours (pools, batcher, journal)
-  std::atomic<uint64_t> processed{0};   // messages of every sort
+  std::atomic<uint64_t> sent{0};       // messages that carry the time of their sending …
+  std::atomic<uint64_t> received{0};   // … and those of them that were handled: the difference lies in mailboxes
+  std::atomic<int64_t> held{0};        // requests held in queues of ours (pools, batcher, journal)
+  std::atomic<uint64_t> processed{0};  // messages of every sort
   std::atomic<uint64_t> failed{0};
-  std::atomic<uint64_t> wait_ns{0};     // between a message's sending and its handling
+  std::atomic<uint64_t> wait_ns{0};  // between a message's sending and its handling
   std::atomic<uint64_t> busy_ns{0};
 };
 
@@ -46,7 +58,7 @@ struct SearchMeters {
   std::atomic<uint64_t> steps_executed{0};
   std::array<std::atomic<uint64_t>, 8> verdicts{};  // by schema::Verdict
   std::array<std::atomic<uint64_t>, 6> grades{};    // by schema::Grade
-  std::atomic<uint64_t> tokens_generated{0};     // of answered requests
+  std::atomic<uint64_t> tokens_generated{0};        // of answered requests
 };
 
 // All counts of a process. Outlives the actor system.

@@ -29,7 +29,8 @@ std::vector<node_state::Row> Rows(const schema::Expansion& expansion, size_t dep
 void node_state::Descend(uint32_t rollout, const rollout_actor& walker) {
   ++virtual_visits;
   if (expansion && !dead) return Forward(rollout, walker);
-  const bool too_long = partial->tokens() != nullptr && static_cast<int>(partial->tokens()->size()) >= context->token_budget();
+  const bool too_long =
+      partial->tokens() != nullptr && static_cast<int>(partial->tokens()->size()) >= context->token_budget();
   if (too_long) dead = true;
   if (dead) return End(rollout, expansion ? schema::Terminal::DeadEnd : schema::Terminal::DepthLimit, false, -1);
   waiting.emplace_back(rollout, walker);
@@ -74,7 +75,8 @@ void node_state::Forward(uint32_t rollout, const rollout_actor& walker) {
   if (row.end != schema::Terminal::None) return End(rollout, row.end, row.right, static_cast<int>(*best));
   if (!row.child) {
     const auto* candidate = expansion->candidates()->Get(static_cast<flatbuffers::uoffset_t>(*best));
-    row.child = self->spawn(node, context, tree, ChildPartial(*context, *partial, *candidate, static_cast<uint8_t>(*best)));
+    row.child =
+        self->spawn(node, context, tree, ChildPartial(*context, *partial, *candidate, static_cast<uint8_t>(*best)));
   }
   flatbuffers::FlatBufferBuilder builder(64);
   builder.Finish(schema::CreateDescend(builder, context->meters().Sent(Kind::kNode), rollout));
@@ -123,8 +125,9 @@ caf::result<bool> node_state::Backup(const BackupChunk& backup) {
   }
   flatbuffers::FlatBufferBuilder builder(128);
   const auto path = builder.CreateVector(backup->path()->data(), length);
-  builder.Finish(schema::CreateBackup(builder, context->meters().Sent(Kind::kNode), path, static_cast<uint32_t>(depth + 1), backup->end(),
-                                      backup->value(), backup->itself_only()));
+  builder.Finish(schema::CreateBackup(builder, context->meters().Sent(Kind::kNode), path,
+                                      static_cast<uint32_t>(depth + 1), backup->end(), backup->value(),
+                                      backup->itself_only()));
   auto promise = std::make_shared<Promise<bool>>(self->make_response_promise<bool>());
   self->request(row.child, caf::infinite, atom::backup_v, BackupChunk(std::move(builder)))
       .then(
@@ -143,8 +146,8 @@ void node_state::Quit(const caf::error& reason) {
   self->quit(reason);
 }
 
-node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, std::shared_ptr<const TreeContext> context, tree_actor tree,
-                               PartialChunk partial) {
+node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self,
+                               std::shared_ptr<const TreeContext> context, tree_actor tree, PartialChunk partial) {
   auto& state = self->state;
   state.self = self;
   state.context = std::move(context);

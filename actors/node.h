@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A visited step of one tree: it holds N, W and its children, sends every rollout that comes by one step further, and is expanded once.
+// A visited step of one tree: it holds N, W and its children, sends every rollout that comes by one step further, and
+// is expanded once.
 //
 //              descend                        expanded, has children
 //   (new) ──────────────▸ expanding ───────────────────────────────▸ open ──▸ exhausted
 //                           │  arrivals wait in order                 each arrival goes to the best child
 //                           └── no valid candidate ──▸ dead end: every arrival ends here
 //
-// A node hears `descend` and `backup` from its parent alone, so their order is fixed, and with it every choice (docs/architecture.md).
+// A node hears `descend` and `backup` from its parent alone, so their order is fixed, and with it every choice
+// (docs/architecture.md).
 
 #include <memory>
 #include <utility>
@@ -40,7 +42,7 @@ struct node_state {
   uint32_t virtual_visits = 0;
   double value_sum = 0;
   bool expanding = false;
-  bool dead = false;                 // an end itself: nothing valid follows, or too long
+  bool dead = false;  // an end itself: nothing valid follows, or too long
   std::vector<std::pair<uint32_t, rollout_actor>> waiting;
   Alive alive;
 
@@ -54,7 +56,7 @@ struct node_state {
   void Quit(const caf::error& reason);
 };
 
-node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, std::shared_ptr<const TreeContext> context, tree_actor tree,
-                               PartialChunk partial);
+node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self,
+                               std::shared_ptr<const TreeContext> context, tree_actor tree, PartialChunk partial);
 
 }  // namespace orrery::actors

@@ -8,7 +8,8 @@
 
 namespace orrery::actors {
 uint64_t StepSeed(const TreeContext& tree, const store::Path& path) {
-  const RandomStream stream{tree.random_key, HashParts({std::string_view(reinterpret_cast<const char*>(path.data()), path.size())})};
+  const RandomStream stream{tree.random_key,
+                            HashParts({std::string_view(reinterpret_cast<const char*>(path.data()), path.size())})};
   return uint64_t{stream.Bits(Purpose::kSandboxSeed, 0)} << 32 | stream.Bits(Purpose::kSandboxSeed, 1);
 }
 
@@ -18,17 +19,20 @@ PartialChunk RootPartial(const TreeContext& tree) {
   return PartialChunk(std::move(builder));
 }
 
-PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent, const schema::Candidate& candidate, uint8_t index) {
+PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent, const schema::Candidate& candidate,
+                          uint8_t index) {
   flatbuffers::FlatBufferBuilder builder(1024);
   std::vector<uint8_t> path;
   if (parent.path() != nullptr) path.assign(parent.path()->begin(), parent.path()->end());
 
   std::vector<flatbuffers::Offset<schema::RunStep>> steps;
   if (parent.parents() != nullptr) {
-    for (const auto* step : *parent.parents()) steps.push_back(schema::CreateRunStep(builder, builder.CreateString(step->code()), step->seed()));
+    for (const auto* step : *parent.parents())
+      steps.push_back(schema::CreateRunStep(builder, builder.CreateString(step->code()), step->seed()));
   }
   const bool ran = candidate.verdict() == schema::Verdict::Ok;
-  if (ran) steps.push_back(schema::CreateRunStep(builder, builder.CreateString(candidate.code()), StepSeed(tree, path)));
+  if (ran)
+    steps.push_back(schema::CreateRunStep(builder, builder.CreateString(candidate.code()), StepSeed(tree, path)));
   path.push_back(index);
 
   std::string printed = parent.printed() == nullptr ? "" : parent.printed()->str();

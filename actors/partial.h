@@ -11,10 +11,11 @@ namespace orrery::actors {
 PartialChunk RootPartial(const TreeContext& tree);
 
 // The parent's solution and its candidate `index`; after a final code step the program's output is inserted.
-PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent, const schema::Candidate& candidate, uint8_t index);
+PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent, const schema::Candidate& candidate,
+                          uint8_t index);
 
-// The seed of the randomness that a step at this place may ask for: a function of the tree and of the path of the node that was expanded,
-// so that candidates of the same text are the same step.
+// The seed of the randomness that a step at this place may ask for: a function of the tree and of the path of the node
+// that was expanded, so that candidates of the same text are the same step.
 uint64_t StepSeed(const TreeContext& tree, const store::Path& path);
 
 }  // namespace orrery::actors

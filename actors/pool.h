@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A pool with its workers' own interface: it holds requests in order of arrival and gives each idle worker one at a time.
+// A pool with its workers' own interface: it holds requests in order of arrival and gives each idle worker one at a
+// time.
 //
-// Workers block (a step runs, a comparison runs), so each has a thread of its own. An answer that says "the worker failed" sends the
-// request to another worker, a few times; only then does the requester hear an error, and never a verdict about its content.
-// The queue is bounded by admission: live trees × wave × candidates.
+// Workers block (a step runs, a comparison runs), so each has a thread of its own. An answer that says "the worker
+// failed" sends the request to another worker, a few times; only then does the requester hear an error, and never a
+// verdict about its content. The queue is bounded by admission: live trees × wave × candidates.
 
 #include <deque>
 #include <memory>
@@ -60,7 +61,8 @@ struct pool_state {
   Alive alive;
 
   caf::result<typename Work::Answer> Take(const typename Work::Request& request) {
-    queue.push_back({request, Promise<typename Work::Answer>(self->template make_response_promise<typename Work::Answer>())});
+    queue.push_back(
+        {request, Promise<typename Work::Answer>(self->template make_response_promise<typename Work::Answer>())});
     Dispatch();
     return caf::delegated<typename Work::Answer>();
   }
@@ -96,7 +98,8 @@ struct pool_state {
   void Again(Job job, const std::string& failure) {
     meters->of(Work::kKind).failed.fetch_add(1, std::memory_order_relaxed);
     if (++job.tries < kTries) return queue.push_front(std::move(job));
-    job.promise.Fail(WordedError(std::string(Work::kName) + ": failed " + std::to_string(kTries) + " times, last: " + failure));
+    job.promise.Fail(
+        WordedError(std::string(Work::kName) + ": failed " + std::to_string(kTries) + " times, last: " + failure));
   }
 };
 

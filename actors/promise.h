@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A response promise that cannot be forgotten: if it is destroyed unanswered, because its actor dies, the requester hears an error.
+// A response promise that cannot be forgotten: if it is destroyed unanswered, because its actor dies, the requester
+// hears an error.
 //
 // CAF 0.17 leaves a requester waiting for ever when a promise is dropped.
 
 #include <caf/all.hpp>
-
 #include <optional>
 #include <utility>
 
@@ -33,9 +33,7 @@ class Promise {
 };
 
 // An error between actors that carries words for the user.
-inline caf::error WordedError(std::string words) {
-  return caf::make_error(caf::sec::runtime_error, std::move(words));
-}
+inline caf::error WordedError(std::string words) { return caf::make_error(caf::sec::runtime_error, std::move(words)); }
 
 // The words of an error of ours, or CAF's own rendering.
 std::string Words(const caf::error& error);

@@ -96,7 +96,8 @@ void rollout_state::Run(const std::string& text, const std::string& code) {
   flatbuffers::FlatBufferBuilder builder(2 * 1024);
   std::vector<flatbuffers::Offset<schema::RunStep>> parents;
   if (partial->parents() != nullptr) {
-    for (const auto* step : *partial->parents()) parents.push_back(schema::CreateRunStep(builder, builder.CreateString(step->code()), step->seed()));
+    for (const auto* step : *partial->parents())
+      parents.push_back(schema::CreateRunStep(builder, builder.CreateString(step->code()), step->seed()));
   }
   const auto path = PathOf(*partial);
   const auto step = schema::CreateRunStep(builder, builder.CreateString(code), StepSeed(*context, path));
@@ -124,7 +125,8 @@ void rollout_state::Grade(const std::string& text, const std::string& answer) {
       .then(
           [this, text](const GradedChunk& graded) {
             if (!draft) return;
-            context->meters().search.grades[static_cast<size_t>(graded->grade())].fetch_add(1, std::memory_order_relaxed);
+            context->meters().search.grades[static_cast<size_t>(graded->grade())].fetch_add(1,
+                                                                                            std::memory_order_relaxed);
             draft->AddGrade(text, graded->grade());
             Proceed();
           },
@@ -150,7 +152,8 @@ void rollout_state::Fail(caf::error error) {
   if (auto waiting = std::exchange(promise, std::nullopt)) waiting->Fail(std::move(error));
 }
 
-rollout_actor::behavior_type rollout(rollout_actor::stateful_pointer<rollout_state> self, std::shared_ptr<const TreeContext> context) {
+rollout_actor::behavior_type rollout(rollout_actor::stateful_pointer<rollout_state> self,
+                                     std::shared_ptr<const TreeContext> context) {
   auto& state = self->state;
   state.self = self;
   state.context = std::move(context);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A rollout in flight: wherever its walk meets a node without an expansion, it makes one: from the memo, or by sampling candidates from the
-// batcher, running each in the sandbox or grading it as soon as it is there, and writing the result to the journal before anyone sees it.
+// A rollout in flight: wherever its walk meets a node without an expansion, it makes one: from the memo, or by sampling
+// candidates from the batcher, running each in the sandbox or grading it as soon as it is there, and writing the result
+// to the journal before anyone sees it.
 //
 //   expand ─▸ recalled from the memo ──────────────────────────────────────────▸ expansion
 //        └──▸ n × generate ─▸ parsed, merged ─▸ run | grade ─▸ all in ─▸ record ─┘ (durable)
@@ -35,7 +36,8 @@ struct rollout_state {
   void Fail(caf::error error);
 };
 
-rollout_actor::behavior_type rollout(rollout_actor::stateful_pointer<rollout_state> self, std::shared_ptr<const TreeContext> context);
+rollout_actor::behavior_type rollout(rollout_actor::stateful_pointer<rollout_state> self,
+                                     std::shared_ptr<const TreeContext> context);
 
 // The error of an expansion that was not begun because the campaign is stopping.
 caf::error StoppingError();

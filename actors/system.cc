@@ -15,7 +15,8 @@ namespace {
 struct SystemConfig : caf::actor_system_config {
   explicit SystemConfig(int threads) {
     add_message_types<caf::id_block::orrery>();
-    // Work stealing collapses with many actors; sharing does not. A bounded number of messages a turn keeps actors fair to each other.
+    // Work stealing collapses with many actors; sharing does not. A bounded number of messages a turn keeps actors fair
+    // to each other.
     set("scheduler.policy", caf::atom("sharing"));
     set("scheduler.max-threads", static_cast<size_t>(threads));
     set("scheduler.max-throughput", static_cast<size_t>(200));
@@ -23,7 +24,8 @@ struct SystemConfig : caf::actor_system_config {
 };
 
 template <class Work, class Worker, class Tool>
-typename Work::Actor SpawnPool(caf::actor_system& system, Worker worker, std::vector<std::shared_ptr<Tool>>& tools, Meters* meters) {
+typename Work::Actor SpawnPool(caf::actor_system& system, Worker worker, std::vector<std::shared_ptr<Tool>>& tools,
+                               Meters* meters) {
   std::vector<typename Work::Actor> workers;
   for (auto& tool : tools) workers.push_back(system.spawn<caf::detached>(worker, std::move(tool), meters));
   return system.spawn(pool<Work>, std::move(workers), meters);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// One campaign from beginning to end as a plain function: it makes the actor system, spawns the actors, waits, and takes all down again.
+// One campaign from beginning to end as a plain function: it makes the actor system, spawns the actors, waits, and
+// takes all down again.
 
 #include <filesystem>
 #include <functional>
@@ -27,7 +28,7 @@ struct CampaignParts {
   std::shared_ptr<Telemetry> telemetry;
   std::filesystem::path telemetry_file;
   size_t live_trees = 1;
-  int threads = 1;                           // of the actors
+  int threads = 1;  // of the actors
 };
 
 // Called a few times a second while the campaign runs; returns true to stop it in good order.

@@ -34,17 +34,20 @@ MetricFamily OfKinds(Meters& meters, std::string name, std::string help, MetricT
 }
 
 void AddActors(Meters& meters, std::vector<MetricFamily>* families) {
-  families->push_back(OfKinds(meters, "orrery_actors_live", "Actors alive.", MetricType::Gauge, [](const Meter& m) { return double(m.live); }));
-  families->push_back(OfKinds(meters, "orrery_mailbox_messages", "Messages sent and not yet handled.", MetricType::Gauge,
+  families->push_back(OfKinds(meters, "orrery_actors_live", "Actors alive.", MetricType::Gauge,
+                              [](const Meter& m) { return double(m.live); }));
+  families->push_back(OfKinds(meters, "orrery_mailbox_messages", "Messages sent and not yet handled.",
+                              MetricType::Gauge,
                               [](const Meter& m) { return double(m.sent.load()) - double(m.received.load()); }));
-  families->push_back(OfKinds(meters, "orrery_requests_held", "Requests held in queues of the actor's own.", MetricType::Gauge,
-                              [](const Meter& m) { return double(m.held); }));
+  families->push_back(OfKinds(meters, "orrery_requests_held", "Requests held in queues of the actor's own.",
+                              MetricType::Gauge, [](const Meter& m) { return double(m.held); }));
   families->push_back(OfKinds(meters, "orrery_messages_processed_total", "Messages handled.", MetricType::Counter,
                               [](const Meter& m) { return double(m.processed); }));
-  families->push_back(OfKinds(meters, "orrery_requests_failed_total", "Requests that a worker could not answer.", MetricType::Counter,
-                              [](const Meter& m) { return double(m.failed); }));
-  families->push_back(OfKinds(meters, "orrery_mailbox_wait_seconds_total", "Time that messages waited before they were handled.",
-                              MetricType::Counter, [](const Meter& m) { return double(m.wait_ns) * 1e-9; }));
+  families->push_back(OfKinds(meters, "orrery_requests_failed_total", "Requests that a worker could not answer.",
+                              MetricType::Counter, [](const Meter& m) { return double(m.failed); }));
+  families->push_back(OfKinds(meters, "orrery_mailbox_wait_seconds_total",
+                              "Time that messages waited before they were handled.", MetricType::Counter,
+                              [](const Meter& m) { return double(m.wait_ns) * 1e-9; }));
   families->push_back(OfKinds(meters, "orrery_busy_seconds_total", "Time spent in handlers.", MetricType::Counter,
                               [](const Meter& m) { return double(m.busy_ns) * 1e-9; }));
 }
@@ -53,7 +56,8 @@ template <size_t N>
 MetricFamily OfEnum(std::string name, std::string help, const char* label, const char* const* names,
                     const std::array<std::atomic<uint64_t>, N>& counts) {
   MetricFamily family{std::move(name), std::move(help), MetricType::Counter, {}};
-  for (size_t i = 1; i < N; ++i) family.metric.push_back(Value(MetricType::Counter, double(counts[i]), {{label, names[i]}}));
+  for (size_t i = 1; i < N; ++i)
+    family.metric.push_back(Value(MetricType::Counter, double(counts[i]), {{label, names[i]}}));
   return family;
 }
 
@@ -69,8 +73,10 @@ void AddSearch(const SearchMeters& search, std::vector<MetricFamily>* families) 
   counter("orrery_candidates_total", "Continuations sampled.", search.candidates);
   counter("orrery_steps_executed_total", "Steps run in the sandbox.", search.steps_executed);
   counter("orrery_generated_tokens_total", "Tokens of answered requests.", search.tokens_generated);
-  families->push_back(OfEnum("orrery_step_verdicts_total", "Steps by the sandbox's verdict.", "verdict", schema::EnumNamesVerdict(), search.verdicts));
-  families->push_back(OfEnum("orrery_answer_grades_total", "Answers by the grader's result.", "grade", schema::EnumNamesGrade(), search.grades));
+  families->push_back(OfEnum("orrery_step_verdicts_total", "Steps by the sandbox's verdict.", "verdict",
+                             schema::EnumNamesVerdict(), search.verdicts));
+  families->push_back(OfEnum("orrery_answer_grades_total", "Answers by the grader's result.", "grade",
+                             schema::EnumNamesGrade(), search.grades));
 }
 
 void AddEngine(const schema::EngineReport& engine, std::vector<MetricFamily>* families) {
@@ -81,12 +87,15 @@ void AddEngine(const schema::EngineReport& engine, std::vector<MetricFamily>* fa
     families->push_back(Single(name, help, MetricType::Gauge, value));
   };
   counter("orrery_batches_total", "Batches run through the model.", double(engine.batches()));
-  counter("orrery_batch_rows_total", "Tokens run through the model, of prompts and of decoding.", double(engine.rows()));
+  counter("orrery_batch_rows_total", "Tokens run through the model, of prompts and of decoding.",
+          double(engine.rows()));
   counter("orrery_prompt_rows_total", "Tokens of prompts run through the model.", double(engine.prompt_rows()));
   counter("orrery_model_tokens_total", "Tokens sampled.", double(engine.tokens_generated()));
-  counter("orrery_prefix_tokens_reused_total", "Prompt tokens found in the cache.", double(engine.prefix_tokens_reused()));
+  counter("orrery_prefix_tokens_reused_total", "Prompt tokens found in the cache.",
+          double(engine.prefix_tokens_reused()));
   counter("orrery_requests_total", "Requests to the model.", double(engine.requests()));
-  counter("orrery_requests_coalesced_total", "Requests that shared another's computation.", double(engine.requests_coalesced()));
+  counter("orrery_requests_coalesced_total", "Requests that shared another's computation.",
+          double(engine.requests_coalesced()));
   counter("orrery_model_busy_seconds_total", "Time spent in batches.", engine.busy_seconds());
   counter("orrery_kv_pages_evicted_total", "Pages of keys and values given up.", double(engine.pages_evicted()));
   gauge("orrery_kv_pages_used", "Pages of keys and values in use.", double(engine.pages_used()));
@@ -149,8 +158,9 @@ void telemetry_state::Write() {
   std::ofstream(file, std::ios::app) << telemetry->JsonLine(static_cast<double>(Now() - begin) * 1e-9) << '\n';
 }
 
-telemetry_actor::behavior_type telemetry(telemetry_actor::stateful_pointer<telemetry_state> self, std::shared_ptr<Telemetry> telemetry,
-                                         Meters* meters, std::filesystem::path file) {
+telemetry_actor::behavior_type telemetry(telemetry_actor::stateful_pointer<telemetry_state> self,
+                                         std::shared_ptr<Telemetry> telemetry, Meters* meters,
+                                         std::filesystem::path file) {
   auto& state = self->state;
   state.self = self;
   state.telemetry = std::move(telemetry);

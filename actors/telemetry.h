@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What goes on inside a run, from its first second: a JSON line a second in the run's folder, and /metrics for Prometheus.
+// What goes on inside a run, from its first second: a JSON line a second in the run's folder, and /metrics for
+// Prometheus.
 //
-// Both are made from the same families (Collect). Names follow Prometheus' rules; the only labels are the kind of actor, the verdict
-// and the grade, so their number is bounded.
+// Both are made from the same families (Collect). Names follow Prometheus' rules; the only labels are the kind of
+// actor, the verdict and the grade, so their number is bounded.
 
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
@@ -56,7 +57,8 @@ struct telemetry_state {
 };
 
 // Appends to `file` once a second until told to stop, and once more then.
-telemetry_actor::behavior_type telemetry(telemetry_actor::stateful_pointer<telemetry_state> self, std::shared_ptr<Telemetry> telemetry,
-                                         Meters* meters, std::filesystem::path file);
+telemetry_actor::behavior_type telemetry(telemetry_actor::stateful_pointer<telemetry_state> self,
+                                         std::shared_ptr<Telemetry> telemetry, Meters* meters,
+                                         std::filesystem::path file);
 
 }  // namespace orrery::actors

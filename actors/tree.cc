@@ -42,8 +42,8 @@ void tree_state::Start() {
   }
   context = std::move(fresh);
   if (context->token_budget() <= 0) {
-    return Done(false, fmt::format("problem {}: its prompt has {} tokens, which leaves no room in a context of {}", problem->id,
-                                   context->prompt.size(), campaign->context_length));
+    return Done(false, fmt::format("problem {}: its prompt has {} tokens, which leaves no room in a context of {}",
+                                   problem->id, context->prompt.size(), campaign->context_length));
   }
   budget = rules.rollouts;
   root = self->spawn(node, context, caf::actor_cast<tree_actor>(self), RootPartial(*context));
@@ -84,9 +84,11 @@ void tree_state::BackUp(size_t next) {
     context->meters().search.rollouts.fetch_add(1, std::memory_order_relaxed);
   }
   const double value = search::ValueOf(store::EndOf(end.end), end.right);
-  const bool itself_only = end.end != schema::Terminal::Answered && context->rules().dead_end == search::DeadEndBackup::kItself;
+  const bool itself_only =
+      end.end != schema::Terminal::Answered && context->rules().dead_end == search::DeadEndBackup::kItself;
   flatbuffers::FlatBufferBuilder builder(128);
-  builder.Finish(schema::CreateBackupDirect(builder, context->meters().Sent(Kind::kNode), &end.path, 0, end.end, value, itself_only));
+  builder.Finish(schema::CreateBackupDirect(builder, context->meters().Sent(Kind::kNode), &end.path, 0, end.end, value,
+                                            itself_only));
   self->request(root, caf::infinite, atom::backup_v, BackupChunk(std::move(builder)))
       .then(
           [this, next](bool nothing_left) {
@@ -98,8 +100,8 @@ void tree_state::BackUp(size_t next) {
 
 void tree_state::Finish() {
   const auto& rules = context->rules();
-  const TreeRecordChunk record =
-      store::BuildTreeRecord({.key = context->key, .problem = problem.get(), .rules = &rules, .exhausted = exhausted}, ends, expansions);
+  const TreeRecordChunk record = store::BuildTreeRecord(
+      {.key = context->key, .problem = problem.get(), .rules = &rules, .exhausted = exhausted}, ends, expansions);
   context->meters().Sent(Kind::kJournal);
   self->request(campaign->services.journal, caf::infinite, atom::finish_v, record)
       .then([this](bool) { Done(false, ""); }, [this](const caf::error& error) { Done(false, Words(error)); });
@@ -108,14 +110,15 @@ void tree_state::Finish() {
 void tree_state::Done(bool stopped, const std::string& failure) {
   if (std::exchange(over, true)) return;
   flatbuffers::FlatBufferBuilder builder(256);
-  builder.Finish(schema::CreateTreeDoneDirect(builder, campaign->meters->Sent(Kind::kCampaign), problem->id.c_str(), solved, stopped,
-                                              static_cast<uint32_t>(ends.size()), failure.c_str()));
+  builder.Finish(schema::CreateTreeDoneDirect(builder, campaign->meters->Sent(Kind::kCampaign), problem->id.c_str(),
+                                              solved, stopped, static_cast<uint32_t>(ends.size()), failure.c_str()));
   self->send(owner, atom::done_v, TreeDoneChunk(std::move(builder)));
   if (root) self->send_exit(root, caf::exit_reason::user_shutdown);
   self->quit();
 }
 
-tree_actor::behavior_type tree(tree_actor::stateful_pointer<tree_state> self, std::shared_ptr<const CampaignContext> campaign,
+tree_actor::behavior_type tree(tree_actor::stateful_pointer<tree_state> self,
+                               std::shared_ptr<const CampaignContext> campaign,
                                std::shared_ptr<const reasoning::Problem> problem, campaign_actor owner) {
   auto& state = self->state;
   state.self = self;

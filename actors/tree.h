@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// One problem's search: it sends waves of rollouts down from the root, backs their values up in rollout order, and leaves one record.
+// One problem's search: it sends waves of rollouts down from the root, backs their values up in rollout order, and
+// leaves one record.
 //
 //   start ─▸ recall ─▸ wave: descend × w ─▸ all ended ─▸ backup × w, one after the other ─▸ budget left? ─▸ wave …
 //                                                                         └──▸ record ─▸ journal ─▸ done ─▸ campaign
@@ -26,11 +27,11 @@ struct tree_state {
   std::shared_ptr<const TreeContext> context;  // after Start
   node_actor root;
   std::map<store::Path, ExpansionChunk> expansions;
-  std::vector<store::RolloutEnd> ends;         // of backed-up rollouts, in order
-  std::vector<store::RolloutEnd> wave;         // of the present one
-  int walking = 0;                             // rollouts of the wave that have not ended
-  int started = 0;                             // rollouts sent down so far …
-  int budget = 0;                              // … of as many
+  std::vector<store::RolloutEnd> ends;  // of backed-up rollouts, in order
+  std::vector<store::RolloutEnd> wave;  // of the present one
+  int walking = 0;                      // rollouts of the wave that have not ended
+  int started = 0;                      // rollouts sent down so far …
+  int budget = 0;                       // … of as many
   bool solved = false;
   bool exhausted = false;
   bool over = false;
@@ -44,7 +45,8 @@ struct tree_state {
   void Done(bool stopped, const std::string& failure);
 };
 
-tree_actor::behavior_type tree(tree_actor::stateful_pointer<tree_state> self, std::shared_ptr<const CampaignContext> campaign,
+tree_actor::behavior_type tree(tree_actor::stateful_pointer<tree_state> self,
+                               std::shared_ptr<const CampaignContext> campaign,
                                std::shared_ptr<const reasoning::Problem> problem, campaign_actor owner);
 
 }  // namespace orrery::actors

@@ -7,7 +7,6 @@
 #include <caf/error.hpp>
 #include <caf/sec.hpp>
 #include <caf/serializer.hpp>
-
 #include <cstdint>
 #include <string>
 

@@ -42,15 +42,15 @@ RanChunk Run(sandbox::Sandbox& sandbox, const schema::Run& message) {
   flatbuffers::FlatBufferBuilder builder(512);
   const auto output = builder.CreateString(result.output);
   const auto error = builder.CreateString(result.error);
-  builder.Finish(schema::CreateRan(builder, RecordVerdict(result.verdict), output, error, result.cpu_seconds, result.wall_seconds,
-                                   static_cast<uint32_t>(result.steps_executed)));
+  builder.Finish(schema::CreateRan(builder, RecordVerdict(result.verdict), output, error, result.cpu_seconds,
+                                   result.wall_seconds, static_cast<uint32_t>(result.steps_executed)));
   return RanChunk(std::move(builder));
 }
 
 }  // namespace
 
-sandbox_actor::behavior_type sandbox_worker(sandbox_actor::stateful_pointer<sandbox_state> self, std::shared_ptr<sandbox::Sandbox> sandbox,
-                                            Meters* meters) {
+sandbox_actor::behavior_type sandbox_worker(sandbox_actor::stateful_pointer<sandbox_state> self,
+                                            std::shared_ptr<sandbox::Sandbox> sandbox, Meters* meters) {
   self->state.sandbox = std::move(sandbox);
   Meter& meter = meters->of(Kind::kSandbox);
   self->state.alive = Alive(meter);
@@ -62,8 +62,8 @@ sandbox_actor::behavior_type sandbox_worker(sandbox_actor::stateful_pointer<sand
   };
 }
 
-grader_actor::behavior_type grader_worker(grader_actor::stateful_pointer<grader_state> self, std::shared_ptr<reasoning::Grader> grader,
-                                          Meters* meters) {
+grader_actor::behavior_type grader_worker(grader_actor::stateful_pointer<grader_state> self,
+                                          std::shared_ptr<reasoning::Grader> grader, Meters* meters) {
   self->state.grader = std::move(grader);
   Meter& meter = meters->of(Kind::kGrader);
   self->state.alive = Alive(meter);

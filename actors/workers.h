@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The two workers of the pools: one Python sandbox, one grader process; each blocks and so has a thread of its own (spawn detached).
+// The two workers of the pools: one Python sandbox, one grader process; each blocks and so has a thread of its own
+// (spawn detached).
 
 #include <memory>
 
@@ -18,8 +19,8 @@ struct sandbox_state {
   Alive alive;
 };
 
-sandbox_actor::behavior_type sandbox_worker(sandbox_actor::stateful_pointer<sandbox_state> self, std::shared_ptr<sandbox::Sandbox> sandbox,
-                                            Meters* meters);
+sandbox_actor::behavior_type sandbox_worker(sandbox_actor::stateful_pointer<sandbox_state> self,
+                                            std::shared_ptr<sandbox::Sandbox> sandbox, Meters* meters);
 
 struct grader_state {
   static inline constexpr const char* name = "grader";
@@ -27,7 +28,7 @@ struct grader_state {
   Alive alive;
 };
 
-grader_actor::behavior_type grader_worker(grader_actor::stateful_pointer<grader_state> self, std::shared_ptr<reasoning::Grader> grader,
-                                          Meters* meters);
+grader_actor::behavior_type grader_worker(grader_actor::stateful_pointer<grader_state> self,
+                                          std::shared_ptr<reasoning::Grader> grader, Meters* meters);
 
 }  // namespace orrery::actors

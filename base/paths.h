@@ -18,10 +18,12 @@ std::filesystem::path CacheFolder();
 // Its interpreter is <env>/bin/python3; its packages are <env>/lib/python3.11/site-packages.
 std::filesystem::path PythonEnvironment();
 
-// A path as the caller meant it: relative ones are relative to BUILD_WORKING_DIRECTORY, since `bazel run` moves the working directory.
+// A path as the caller meant it: relative ones are relative to BUILD_WORKING_DIRECTORY, since `bazel run` moves the
+// working directory.
 std::filesystem::path CallerPath(const std::filesystem::path& path);
 
-// A file of this source tree that a program needs at run time ("configs/models.json"): in Bazel's runfiles, else below the working folder.
+// A file of this source tree that a program needs at run time ("configs/models.json"): in Bazel's runfiles, else below
+// the working folder.
 StatusOr<std::filesystem::path> DataFile(std::string_view relative);
 
 StatusOr<std::string> ReadFile(const std::filesystem::path& path);

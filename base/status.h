@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Errors as values: every function that can fail returns a Status or a StatusOr<T>; exceptions do not cross folders or actors.
+// Errors as values: every function that can fail returns a Status or a StatusOr<T>; exceptions do not cross folders or
+// actors.
 //
-// The code of a Status decides the exit code of a program (ExitCode): bad usage, configuration or input is 2, all else is 1.
+// The code of a Status decides the exit code of a program (ExitCode): bad usage, configuration or input is 2, all else
+// is 1.
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -18,13 +20,15 @@ namespace orrery {
 using absl::Status;
 using absl::StatusOr;
 
-// A Status whose message is a std::string; absl's own constructors take absl::string_view, which is not std::string_view here.
+// A Status whose message is a std::string; absl's own constructors take absl::string_view, which is not
+// std::string_view here.
 template <class... Args>
 Status MakeStatus(absl::StatusCode code, fmt::format_string<Args...> format, Args&&... args) {
   return Status(code, fmt::format(format, std::forward<Args>(args)...));
 }
 
-// What the caller handed in is wrong: a file's content, a flag, a configuration key. Name file, line or field and what was expected.
+// What the caller handed in is wrong: a file's content, a flag, a configuration key. Name file, line or field and what
+// was expected.
 template <class... Args>
 Status InvalidInput(fmt::format_string<Args...> format, Args&&... args) {
   return MakeStatus(absl::StatusCode::kInvalidArgument, format, std::forward<Args>(args)...);
@@ -79,8 +83,8 @@ inline int ExitCode(const Status& status) {
 #define ORRERY_CONCAT(a, b) ORRERY_CONCAT_(a, b)
 
 // Returns from the enclosing function if `expr` (a Status) is an error.
-#define ORRERY_RETURN_IF_ERROR(expr)                          \
-  do {                                                        \
+#define ORRERY_RETURN_IF_ERROR(expr)                                                           \
+  do {                                                                                         \
     if (::orrery::Status orrery_status_ = (expr); !orrery_status_.ok()) return orrery_status_; \
   } while (false)
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a step costs: at depth 1, 8 and 16, and with 64 paths in flight over two sandboxes.
 
+#include "sandbox/sandbox.h"
+
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -10,9 +11,8 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <thread>
-
-#include "sandbox/sandbox.h"
 
 namespace orrery {
 namespace {
@@ -23,10 +23,13 @@ using sandbox::StepRequest;
 
 bool json = false;
 
-void Report(const std::string& name, const std::string& metric, double value, const std::string& unit, const std::string& conditions) {
+void Report(const std::string& name, const std::string& metric, double value, const std::string& unit,
+            const std::string& conditions) {
   if (json) {
-    fmt::print("{}\n",
-               nlohmann::json{{"case", name}, {"metric", metric}, {"value", value}, {"unit", unit}, {"conditions", conditions}}.dump());
+    fmt::print(
+        "{}\n",
+        nlohmann::json{{"case", name}, {"metric", metric}, {"value", value}, {"unit", unit}, {"conditions", conditions}}
+            .dump());
   } else {
     fmt::print("{:<18} {:<28} {:>10.3f} {:<8} {}\n", name, metric, value, unit, conditions);
   }
@@ -47,14 +50,15 @@ std::unique_ptr<Sandbox> Start(int snapshots) {
 
 void Check(const sandbox::StepResult& result, int executed) {
   if (result.verdict == sandbox::Verdict::kOk && (executed == 0 || result.steps_executed == executed)) return;
-  std::fprintf(stderr, "bench sandbox: a step ended %s after %d steps: %s\n", std::string(Name(result.verdict)).c_str(), result.steps_executed,
-               result.error.c_str());
+  std::fprintf(stderr, "bench sandbox: a step ended %s after %d steps: %s\n", std::string(Name(result.verdict)).c_str(),
+               result.steps_executed, result.error.c_str());
   std::exit(1);
 }
 
 double Percentile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, static_cast<size_t>(std::ceil(share * static_cast<double>(values.size()))) - 1)];
+  return values[std::min(values.size() - 1,
+                         static_cast<size_t>(std::ceil(share * static_cast<double>(values.size()))) - 1)];
 }
 
 // Siblings on one parent at `depth` - 1: what a search does at every node.
@@ -106,14 +110,20 @@ void InFlight() {
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   const double cores = std::max(1U, std::thread::hardware_concurrency());
   Report("in-flight-64", "steps_per_second_per_core", kPaths * kDepth / seconds / cores, "steps/s",
-         fmt::format("{} paths to depth {}, {} sandboxes, {} cores, teardown of dropped snapshots included", kPaths, kDepth, kPool, cores));
+         fmt::format("{} paths to depth {}, {} sandboxes, {} cores, teardown of dropped snapshots included", kPaths,
+                     kDepth, kPool, cores));
 }
 
 // The same program of 8 steps as a search runs it, against a fork of the warm interpreter and the whole prefix again.
 void AgainstReplay() {
-  const char* kSteps[] = {"import sympy\nx = sympy.symbols('x')", "roots = sympy.solve(x**2 - 5*x + 6, x)", "total = sum(roots)",
-                          "area = sympy.integrate(x**2, (x, 0, 3))", "n = sympy.factorint(360)", "m = sympy.Matrix([[1, 2], [3, 4]]).det()",
-                          "value = total + area + m", "print(value, n)"};
+  const char* kSteps[] = {"import sympy\nx = sympy.symbols('x')",
+                          "roots = sympy.solve(x**2 - 5*x + 6, x)",
+                          "total = sum(roots)",
+                          "area = sympy.integrate(x**2, (x, 0, 3))",
+                          "n = sympy.factorint(360)",
+                          "m = sympy.Matrix([[1, 2], [3, 4]]).det()",
+                          "value = total + area + m",
+                          "print(value, n)"};
   const auto measure = [&](int snapshots) {
     const auto sandbox = Start(snapshots);
     std::vector<double> seconds;
@@ -132,7 +142,8 @@ void AgainstReplay() {
   const double with = measure(64);
   const double without = measure(0);
   Report("sympy-path-8", "p50_ms", with * 1e3, "ms", "8 steps of one path, each on its parent's snapshot");
-  Report("sympy-path-8", "replay_ratio", without / with, "x", "the same, the prefix replayed in the warm interpreter for each step");
+  Report("sympy-path-8", "replay_ratio", without / with, "x",
+         "the same, the prefix replayed in the warm interpreter for each step");
 }
 
 }  // namespace

@@ -3,12 +3,14 @@
 
 // The tensor operations a transformer is made of, as one contract that `reference/` (plain loops) and `cpu/` implement.
 //
-// Every operation is batch-invariant: what it computes for a row is a function of that row's inputs alone, bit for bit, whatever
-// the other rows are, however many there are, and whichever thread calls. An operation runs on the calling thread; callers split
-// work into the units offered here (column blocks of a matrix, rows, key-value heads), whose borders depend on shapes alone.
+// Every operation is batch-invariant: what it computes for a row is a function of that row's inputs alone, bit for bit,
+// whatever the other rows are, however many there are, and whichever thread calls. An operation runs on the calling
+// thread; callers split work into the units offered here (column blocks of a matrix, rows, key-value heads), whose
+// borders depend on shapes alone.
 //
-// Activations are row-major in the back end's type. A row is `PaddedWidth(width)` elements apart from the next one, starts at a
-// multiple of 64 bytes, and holds zeros beyond its width; a buffer has room for a multiple of kRowTile rows.
+// Activations are row-major in the back end's type. A row is `PaddedWidth(width)` elements apart from the next one,
+// starts at a multiple of 64 bytes, and holds zeros beyond its width; a buffer has room for a multiple of kRowTile
+// rows.
 
 #include <cstddef>
 #include <cstdint>
@@ -48,11 +50,12 @@ class Matrix {
   int blocks() const { return (n_ + block_columns_ - 1) / block_columns_; }
   int columns(int block) const { return block + 1 < blocks() ? block_columns_ : n_ - block * block_columns_; }
 
-  // Packs rows [block·block_columns, …) of W, which lie k apart. Different blocks may be packed by different threads at once.
+  // Packs rows [block·block_columns, …) of W, which lie k apart. Different blocks may be packed by different threads at
+  // once.
   virtual void Pack(int block, const float* w) = 0;
 
-  // y[r][c] for the block's columns c (y points at the block's first), r < rows. y needs room for PaddedRows(rows) rows, each
-  // with block_columns() columns; what lies beyond `rows` and columns(block) is scratch.
+  // y[r][c] for the block's columns c (y points at the block's first), r < rows. y needs room for PaddedRows(rows)
+  // rows, each with block_columns() columns; what lies beyond `rows` and columns(block) is scratch.
   virtual void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const = 0;
 
  private:
@@ -60,7 +63,7 @@ class Matrix {
 };
 
 struct AttentionShape {
-  int heads = 0;     // of queries; a multiple of kv_heads
+  int heads = 0;  // of queries; a multiple of kv_heads
   int kv_heads = 0;
   int head_dim = 0;  // a multiple of 16
   int group() const { return heads / kv_heads; }
@@ -68,17 +71,20 @@ struct AttentionShape {
 
 // Rows of queries, each with its own list of pages. Neighbouring rows whose lists share a page read it once together.
 struct AttentionRows {
-  const float* q = nullptr;                // per row heads · head_dim values, after RoPE; rows lie q_stride apart
+  const float* q = nullptr;  // per row heads · head_dim values, after RoPE; rows lie q_stride apart
   ptrdiff_t q_stride = 0;
-  void* out = nullptr;                     // [rows][PaddedWidth(heads · head_dim)], the back end's type
-  const int32_t* const* pages = nullptr;   // per row: page numbers, in the order of positions
-  const int32_t* lengths = nullptr;        // per row: keys it sees (its own included), at least 1
+  void* out = nullptr;                    // [rows][PaddedWidth(heads · head_dim)], the back end's type
+  const int32_t* const* pages = nullptr;  // per row: page numbers, in the order of positions
+  const int32_t* lengths = nullptr;       // per row: keys it sees (its own included), at least 1
   int rows = 0;
-  const uint8_t* kv = nullptr;             // page p of this layer lies at kv + p · kv_stride
+  const uint8_t* kv = nullptr;  // page p of this layer lies at kv + p · kv_stride
   size_t kv_stride = 0;
 };
 
-enum class RopePairs : uint8_t { kHalves, kInterleaved };  // (i, i + d/2) as in Qwen2's files; (2i, 2i + 1) as in Llama's
+enum class RopePairs : uint8_t {
+  kHalves,
+  kInterleaved
+};  // (i, i + d/2) as in Qwen2's files; (2i, 2i + 1) as in Llama's
 
 class Backend {
  public:
@@ -95,9 +101,11 @@ class Backend {
   virtual void RmsNorm(const float* x, const float* gain, int width, float eps, void* out) const = 0;
 
   // Turns `heads` vectors of head_dim at x by the angles of one position: cosine and sine hold head_dim/2 values.
-  virtual void Rope(float* x, int heads, int head_dim, RopePairs pairs, const float* cosine, const float* sine) const = 0;
+  virtual void Rope(float* x, int heads, int head_dim, RopePairs pairs, const float* cosine,
+                    const float* sine) const = 0;
 
-  // gate_up holds pairs of runs: `block` gates, then their `block` ups; out[i] = silu(gate[i]) · up[i] for count of them.
+  // gate_up holds pairs of runs: `block` gates, then their `block` ups; out[i] = silu(gate[i]) · up[i] for count of
+  // them.
   virtual void SwiGlu(const float* gate_up, int count, int block, void* out) const = 0;
 
   virtual void Add(float* x, const float* y, int count) const = 0;
@@ -109,9 +117,11 @@ class Backend {
   // Copies the first `slots` tokens of one layer of a page; the others become zero.
   virtual void CopyKv(const AttentionShape& shape, const uint8_t* from, uint8_t* to, int slots) const = 0;
   // softmax(q·kᵀ/√d)·v of the rows [first, last) for the query heads of one key-value head, in ascending order of keys.
-  virtual void Attend(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int last) const = 0;
+  virtual void Attend(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first,
+                      int last) const = 0;
 
-  // Largest of `count` logits (the lowest index on a tie) and Σ exp(logit − largest), summed in an order fixed by count.
+  // Largest of `count` logits (the lowest index on a tie) and Σ exp(logit − largest), summed in an order fixed by
+  // count.
   struct Peak {
     float value;
     int32_t index;

@@ -71,7 +71,8 @@ void ThreadPool::Worker(int thread) {
     }
     if (!inside) continue;
     Work(thread);
-    if ((state_.fetch_sub(1, std::memory_order_acq_rel) & ~(uint64_t{0xffffffff} << 32)) == (kEnded | 1)) state_.notify_one();
+    if ((state_.fetch_sub(1, std::memory_order_acq_rel) & ~(uint64_t{0xffffffff} << 32)) == (kEnded | 1))
+      state_.notify_one();
   }
 }
 

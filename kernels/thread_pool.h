@@ -30,7 +30,12 @@ class ThreadPool {
       for (int i = 0; i < count; ++i) fn(i, 0);
       return;
     }
-    Run(count, [](void* context, int index, int thread) { (*static_cast<std::remove_reference_t<Fn>*>(context))(index, thread); }, &fn);
+    Run(
+        count,
+        [](void* context, int index, int thread) {
+          (*static_cast<std::remove_reference_t<Fn>*>(context))(index, thread);
+        },
+        &fn);
   }
 
  private:
@@ -46,8 +51,8 @@ class ThreadPool {
   int count_ = 0;
   alignas(64) std::atomic<int> next_{0};
   alignas(64) std::atomic<uint32_t> generation_{0};  // number of the newest loop
-  // The loop's number (upper half), whether it has ended (bit 31), how many workers are in it (the rest). A worker that comes
-  // late, because the system ran something else, is not waited for.
+  // The loop's number (upper half), whether it has ended (bit 31), how many workers are in it (the rest). A worker that
+  // comes late, because the system ran something else, is not waited for.
   alignas(64) std::atomic<uint64_t> state_{0};
   std::atomic<bool> stop_{false};
 };

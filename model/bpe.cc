@@ -70,8 +70,8 @@ void BpeMerges::Insert(const Merge& merge) {
   table_[at] = merge;  // of two equal merges the later counts, as in the reference
 }
 
-StatusOr<BpeMerges> BpeMerges::Create(std::span<const std::string_view> tokens, std::span<const std::string_view> merges,
-                                      std::string_view name) {
+StatusOr<BpeMerges> BpeMerges::Create(std::span<const std::string_view> tokens,
+                                      std::span<const std::string_view> merges, std::string_view name) {
   std::unordered_map<std::string_view, int32_t> ids;
   ids.reserve(tokens.size());
   for (size_t i = 0; i < tokens.size(); ++i) ids[tokens[i]] = static_cast<int32_t>(i);
@@ -96,7 +96,8 @@ StatusOr<BpeMerges> BpeMerges::Create(std::span<const std::string_view> tokens, 
     if (l == ids.end() || r == ids.end() || both == ids.end()) {
       return InvalidInput("{}: merge {} ('{}'): one of its texts, or both joined, is not a token", name, rank, merge);
     }
-    const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(l->second)) << 32 | static_cast<uint32_t>(r->second);
+    const uint64_t pair =
+        static_cast<uint64_t>(static_cast<uint32_t>(l->second)) << 32 | static_cast<uint32_t>(r->second);
     result.Insert({pair, static_cast<uint32_t>(rank), both->second});
   }
   return result;

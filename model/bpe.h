@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Byte-pair merges: a piece of text as bytes becomes tokens by joining, again and again, the adjacent pair of lowest rank.
+// Byte-pair merges: a piece of text as bytes becomes tokens by joining, again and again, the adjacent pair of lowest
+// rank.
 
 #include <array>
 #include <cstdint>
@@ -14,14 +15,15 @@
 
 namespace orrery::model {
 
-// The bytes that a token's text stands for in byte-level form, in which each of the 256 bytes is written as a printable character:
-// 0x21–0x7E, 0xA1–0xAC and 0xAE–0xFF as themselves, the other 68 in order as U+0100 and on. A text with any other character stands
-// for its own UTF-8 bytes.
+// The bytes that a token's text stands for in byte-level form, in which each of the 256 bytes is written as a printable
+// character: 0x21–0x7E, 0xA1–0xAC and 0xAE–0xFF as themselves, the other 68 in order as U+0100 and on. A text with any
+// other character stands for its own UTF-8 bytes.
 std::string FromByteLevel(std::string_view text);
 
 class BpeMerges {
  public:
-  // `tokens[i]` is the byte-level text of token i; a merge is two such texts with a space between, best first. `name` is for errors.
+  // `tokens[i]` is the byte-level text of token i; a merge is two such texts with a space between, best first. `name`
+  // is for errors.
   static StatusOr<BpeMerges> Create(std::span<const std::string_view> tokens, std::span<const std::string_view> merges,
                                     std::string_view name);
 

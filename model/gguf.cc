@@ -21,9 +21,9 @@ struct TypeFacts {
 };
 
 constexpr TypeFacts kTypes[] = {
-    {GgufType::kF32, "F32", {1, 4}},      {GgufType::kF16, "F16", {1, 2}},      {GgufType::kBF16, "BF16", {1, 2}},
-    {GgufType::kQ4_0, "Q4_0", {32, 18}},  {GgufType::kQ4_1, "Q4_1", {32, 20}},  {GgufType::kQ5_0, "Q5_0", {32, 22}},
-    {GgufType::kQ5_1, "Q5_1", {32, 24}},  {GgufType::kQ8_0, "Q8_0", {32, 34}},  {GgufType::kQ4_K, "Q4_K", {256, 144}},
+    {GgufType::kF32, "F32", {1, 4}},       {GgufType::kF16, "F16", {1, 2}},       {GgufType::kBF16, "BF16", {1, 2}},
+    {GgufType::kQ4_0, "Q4_0", {32, 18}},   {GgufType::kQ4_1, "Q4_1", {32, 20}},   {GgufType::kQ5_0, "Q5_0", {32, 22}},
+    {GgufType::kQ5_1, "Q5_1", {32, 24}},   {GgufType::kQ8_0, "Q8_0", {32, 34}},   {GgufType::kQ4_K, "Q4_K", {256, 144}},
     {GgufType::kQ5_K, "Q5_K", {256, 176}}, {GgufType::kQ6_K, "Q6_K", {256, 210}},
 };
 
@@ -51,7 +51,8 @@ StatusOr<std::span<const uint8_t>> Map(const std::filesystem::path& path) {
   void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
   const int reason = errno;
   close(file);
-  if (address == MAP_FAILED) return Failed("{}: cannot be mapped into memory ({})", path.string(), std::strerror(reason));
+  if (address == MAP_FAILED)
+    return Failed("{}: cannot be mapped into memory ({})", path.string(), std::strerror(reason));
   return std::span(static_cast<const uint8_t*>(address), size);
 }
 
@@ -76,7 +77,8 @@ StatusOr<std::unique_ptr<GgufFile>> GgufFile::Open(const std::filesystem::path& 
   return file;
 }
 
-StatusOr<std::unique_ptr<GgufFile>> GgufFile::FromBytes(std::span<const uint8_t> bytes, const std::filesystem::path& name) {
+StatusOr<std::unique_ptr<GgufFile>> GgufFile::FromBytes(std::span<const uint8_t> bytes,
+                                                        const std::filesystem::path& name) {
   std::unique_ptr<GgufFile> file(new GgufFile);
   file->path_ = name;
   file->bytes_ = bytes;
@@ -96,12 +98,15 @@ const GgufTensor* GgufFile::Find(std::string_view name) const {
 template <class T>
 StatusOr<T> GgufFile::Get(std::string_view key, std::string_view expected) const {
   const auto found = metadata_.find(key);
-  if (found == metadata_.end()) return InvalidInput("{}: key '{}' is missing ({} was expected)", path_.string(), key, expected);
+  if (found == metadata_.end())
+    return InvalidInput("{}: key '{}' is missing ({} was expected)", path_.string(), key, expected);
   if (const T* value = std::get_if<T>(&found->second)) return *value;
   return InvalidInput("{}: key '{}' has another type; {} was expected", path_.string(), key, expected);
 }
 
-StatusOr<std::string_view> GgufFile::String(std::string_view key) const { return Get<std::string_view>(key, "a string"); }
+StatusOr<std::string_view> GgufFile::String(std::string_view key) const {
+  return Get<std::string_view>(key, "a string");
+}
 
 StatusOr<double> GgufFile::Float(std::string_view key) const { return Get<double>(key, "a floating-point number"); }
 

@@ -3,8 +3,8 @@
 
 // A GGUF v2/v3 file mapped into memory: its key-values and its tensors, checked before anything is believed.
 //
-// Opening checks magic, version, every length against the file's size without overflow, tensor types, offsets and alignment;
-// errors name the file, the key or tensor and what was expected.
+// Opening checks magic, version, every length against the file's size without overflow, tensor types, offsets and
+// alignment; errors name the file, the key or tensor and what was expected.
 
 #include <cstdint>
 #include <filesystem>
@@ -23,7 +23,17 @@ namespace orrery::model {
 
 // The tensor types that can be read, by their number in the file format.
 enum class GgufType : uint32_t {
-  kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ4_1 = 3, kQ5_0 = 6, kQ5_1 = 7, kQ8_0 = 8, kQ4_K = 12, kQ5_K = 13, kQ6_K = 14, kBF16 = 30,
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ5_0 = 6,
+  kQ5_1 = 7,
+  kQ8_0 = 8,
+  kQ4_K = 12,
+  kQ5_K = 13,
+  kQ6_K = 14,
+  kBF16 = 30,
 };
 
 std::string_view Name(GgufType type);
@@ -38,8 +48,8 @@ GgufBlock Block(GgufType type);
 struct GgufTensor {
   std::string name;
   GgufType type;
-  std::vector<uint64_t> shape;       // the file's order: shape[0] is contiguous
-  std::span<const uint8_t> data;     // in the mapped file, whole blocks
+  std::vector<uint64_t> shape;    // the file's order: shape[0] is contiguous
+  std::span<const uint8_t> data;  // in the mapped file, whole blocks
   uint64_t elements() const;
 };
 
@@ -50,7 +60,8 @@ class GgufFile {
  public:
   static StatusOr<std::unique_ptr<GgufFile>> Open(const std::filesystem::path& path);
   // The same over bytes in memory, which must outlive the object; `name` stands for the path in errors.
-  static StatusOr<std::unique_ptr<GgufFile>> FromBytes(std::span<const uint8_t> bytes, const std::filesystem::path& name);
+  static StatusOr<std::unique_ptr<GgufFile>> FromBytes(std::span<const uint8_t> bytes,
+                                                       const std::filesystem::path& name);
   ~GgufFile();
 
   const std::filesystem::path& path() const { return path_; }
@@ -83,7 +94,8 @@ class GgufFile {
   friend class GgufParser;
 };
 
-// Writes the `count` elements from `first` on (a multiple of the type's block) as float32; the definition is ggml's published block layouts.
+// Writes the `count` elements from `first` on (a multiple of the type's block) as float32; the definition is ggml's
+// published block layouts.
 void Dequantise(const GgufTensor& tensor, uint64_t first, uint64_t count, float* out);
 
 }  // namespace orrery::model

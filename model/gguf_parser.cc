@@ -13,7 +13,20 @@ constexpr uint64_t kMaxAlignment = 1 << 20;
 
 // The numbers by which the format names the types of metadata values.
 enum ValueType : uint32_t {
-  kUint8, kInt8, kUint16, kInt16, kUint32, kInt32, kFloat32, kBool, kString, kArray, kUint64, kInt64, kFloat64, kValueTypes
+  kUint8,
+  kInt8,
+  kUint16,
+  kInt16,
+  kUint32,
+  kInt32,
+  kFloat32,
+  kBool,
+  kString,
+  kArray,
+  kUint64,
+  kInt64,
+  kFloat64,
+  kValueTypes
 };
 
 // The least bytes a value of the type takes.
@@ -24,9 +37,17 @@ uint64_t MinimumBytes(uint32_t type) {
 
 bool Known(uint32_t type) {
   switch (static_cast<GgufType>(type)) {
-    case GgufType::kF32: case GgufType::kF16: case GgufType::kBF16:
-    case GgufType::kQ4_0: case GgufType::kQ4_1: case GgufType::kQ5_0: case GgufType::kQ5_1: case GgufType::kQ8_0:
-    case GgufType::kQ4_K: case GgufType::kQ5_K: case GgufType::kQ6_K: return true;
+    case GgufType::kF32:
+    case GgufType::kF16:
+    case GgufType::kBF16:
+    case GgufType::kQ4_0:
+    case GgufType::kQ4_1:
+    case GgufType::kQ5_0:
+    case GgufType::kQ5_1:
+    case GgufType::kQ8_0:
+    case GgufType::kQ4_K:
+    case GgufType::kQ5_K:
+    case GgufType::kQ6_K: return true;
   }
   return false;
 }
@@ -34,8 +55,8 @@ bool Known(uint32_t type) {
 }  // namespace
 
 Status GgufParser::Truncated(uint64_t wanted, std::string_view what) const {
-  return Bad("{} needs {} bytes at offset {}, but the file ends after {} more ({} bytes in all): truncated?", what, wanted,
-             position_, left(), file_.bytes_.size());
+  return Bad("{} needs {} bytes at offset {}, but the file ends after {} more ({} bytes in all): truncated?", what,
+             wanted, position_, left(), file_.bytes_.size());
 }
 
 Status GgufParser::Parse() {
@@ -56,12 +77,14 @@ StatusOr<GgufParser::Counts> GgufParser::Head() {
   }
   position_ = 4;
   ORRERY_ASSIGN_OR_RETURN(const uint32_t version, Scalar<uint32_t>("the version"));
-  if (version == 0x02000000 || version == 0x03000000) return Bad("a big-endian GGUF file; only little-endian ones can be read");
+  if (version == 0x02000000 || version == 0x03000000)
+    return Bad("a big-endian GGUF file; only little-endian ones can be read");
   if (version != 2 && version != 3) return Bad("GGUF version {}; versions 2 and 3 can be read", version);
   ORRERY_ASSIGN_OR_RETURN(const uint64_t tensors, Scalar<uint64_t>("the number of tensors"));
   ORRERY_ASSIGN_OR_RETURN(const uint64_t keys, Scalar<uint64_t>("the number of keys"));
-  constexpr uint64_t kLeastKey = 8 + 1 + 4 + 1;              // length, one character, type, the smallest value
-  constexpr uint64_t kLeastTensor = 8 + 1 + 4 + 8 + 4 + 8;   // length, one character, dimensions, one of them, type, offset
+  constexpr uint64_t kLeastKey = 8 + 1 + 4 + 1;  // length, one character, type, the smallest value
+  constexpr uint64_t kLeastTensor =
+      8 + 1 + 4 + 8 + 4 + 8;  // length, one character, dimensions, one of them, type, offset
   if (keys > left() / kLeastKey) return Bad("{} keys cannot fit in the {} bytes that follow", keys, left());
   if (tensors > left() / kLeastTensor) return Bad("{} tensors cannot fit in the {} bytes that follow", tensors, left());
   return Counts{tensors, keys};
@@ -145,14 +168,16 @@ StatusOr<GgufArray> GgufParser::StringArray(uint64_t count, std::string_view key
 StatusOr<GgufValue> GgufParser::Array(std::string_view key) {
   ORRERY_ASSIGN_OR_RETURN(const uint32_t type, Scalar<uint32_t>(key));
   ORRERY_ASSIGN_OR_RETURN(const uint64_t count, Scalar<uint64_t>(key));
-  if (type >= kValueTypes) return Bad("key '{}': element type {} is unknown (0 to {} are known)", key, type, kValueTypes - 1);
+  if (type >= kValueTypes)
+    return Bad("key '{}': element type {} is unknown (0 to {} are known)", key, type, kValueTypes - 1);
   if (type == kArray) return Bad("key '{}': an array of arrays, which cannot be read", key);
   if (count > left() / MinimumBytes(type)) {
     return Bad("key '{}': {} elements cannot fit in the {} bytes that follow", key, count, left());
   }
   StatusOr<GgufArray> array = [&]() -> StatusOr<GgufArray> {
     switch (type) {
-      case kUint8: case kBool: return Numbers<uint8_t, int64_t>(count, key);
+      case kUint8:
+      case kBool: return Numbers<uint8_t, int64_t>(count, key);
       case kInt8: return Numbers<int8_t, int64_t>(count, key);
       case kUint16: return Numbers<uint16_t, int64_t>(count, key);
       case kInt16: return Numbers<int16_t, int64_t>(count, key);
@@ -172,7 +197,8 @@ StatusOr<GgufValue> GgufParser::Array(std::string_view key) {
 Status GgufParser::TensorInfo() {
   ORRERY_ASSIGN_OR_RETURN(const std::string_view name, String("a tensor's name"));
   if (name.empty() || name.size() > kMaxKeyBytes) {
-    return Bad("a tensor's name of {} bytes before offset {}; 1 to {} were expected", name.size(), position_, kMaxKeyBytes);
+    return Bad("a tensor's name of {} bytes before offset {}; 1 to {} were expected", name.size(), position_,
+               kMaxKeyBytes);
   }
   GgufTensor tensor;
   tensor.name = name;
@@ -196,15 +222,17 @@ Status GgufParser::TensorInfo() {
 Status GgufParser::TensorType(GgufTensor& tensor, uint64_t* bytes) {
   ORRERY_ASSIGN_OR_RETURN(const uint32_t type, Scalar<uint32_t>(tensor.name));
   if (!Known(type)) {
-    return Bad("tensor '{}': type {} cannot be read (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K can)",
-               tensor.name, type);
+    return Bad(
+        "tensor '{}': type {} cannot be read (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K can)",
+        tensor.name, type);
   }
   tensor.type = static_cast<GgufType>(type);
   const GgufBlock block = Block(tensor.type);
   uint64_t elements = 1;
   for (const uint64_t size : tensor.shape) {
     if (size == 0) return Bad("tensor '{}': a dimension of size 0", tensor.name);
-    if (__builtin_mul_overflow(elements, size, &elements)) return Bad("tensor '{}': more than 2^64 elements", tensor.name);
+    if (__builtin_mul_overflow(elements, size, &elements))
+      return Bad("tensor '{}': more than 2^64 elements", tensor.name);
   }
   if (tensor.shape[0] % block.elements != 0) {
     return Bad("tensor '{}': its rows of {} elements are not whole blocks of {} ({})", tensor.name, tensor.shape[0],
@@ -236,8 +264,10 @@ Status GgufParser::PlaceTensors() {
       return Bad("tensor '{}': offset {} is not a multiple of the alignment {}", tensor.name, offset, alignment);
     }
     if (start > size || offset > size - start || bytes > size - start - offset) {
-      return Bad("tensor '{}': {} bytes at offset {} of the data (which begins at {}) reach beyond the end of the file ({} bytes)",
-                 tensor.name, bytes, offset, start, size);
+      return Bad(
+          "tensor '{}': {} bytes at offset {} of the data (which begins at {}) reach beyond the end of the file ({} "
+          "bytes)",
+          tensor.name, bytes, offset, start, size);
     }
     tensor.data = file_.bytes_.subspan(start + offset, bytes);
   }

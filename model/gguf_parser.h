@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Reads the head of a GGUF file, which is outside data: every length is compared with the bytes that are left before it is used.
+// Reads the head of a GGUF file, which is outside data: every length is compared with the bytes that are left before it
+// is used.
 
 #include <cstring>
 #include <string>

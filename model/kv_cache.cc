@@ -11,7 +11,7 @@ using kernels::kPageTokens;
 struct KvCache::Node {
   Node* parent = nullptr;
   int32_t page = -1;
-  int holders = 0;            // open paths through it
+  int holders = 0;  // open paths through it
   uint64_t last_use = 0;
   std::vector<TokenId> tokens;  // those computed; fewer than kPageTokens while, or because, the page was not filled
   std::vector<std::unique_ptr<Node>> children;
@@ -43,7 +43,8 @@ KvCache::Found KvCache::Find(std::span<const TokenId> tokens) const {
     for (const auto& child : node->children) {
       const size_t most = std::min(child->tokens.size(), tokens.size());
       if (most == 0 || child->tokens[0] != tokens[0]) continue;
-      const int same = static_cast<int>(std::mismatch(tokens.begin(), tokens.begin() + most, child->tokens.begin()).first - tokens.begin());
+      const int same = static_cast<int>(
+          std::mismatch(tokens.begin(), tokens.begin() + most, child->tokens.begin()).first - tokens.begin());
       if (same == kPageTokens) {
         next = child.get();
         break;
@@ -116,7 +117,8 @@ KvCache::Node* KvCache::NewNode(Path& path) {
 bool KvCache::Open(std::span<const TokenId> tokens, int most, Path& path) {
   Found found = Find(tokens);
   const int needed = PagesFor(most) - static_cast<int>(found.whole.size());
-  const auto idle = std::count_if(found.whole.begin(), found.whole.end(), [](const Node* node) { return node->holders == 0; });
+  const auto idle =
+      std::count_if(found.whole.begin(), found.whole.end(), [](const Node* node) { return node->holders == 0; });
   const int available = static_cast<int>(free_.size()) + idle_ - static_cast<int>(idle) - reserved_;
   if (needed > available) return false;
 
@@ -130,7 +132,8 @@ bool KvCache::Open(std::span<const TokenId> tokens, int most, Path& path) {
   }
   path.tokens = static_cast<int>(found.whole.size()) * kPageTokens;
   if (found.partial == nullptr) return true;
-  // The page to copy from must not be the one evicted for the copy; where no other can go, its tokens are computed again.
+  // The page to copy from must not be the one evicted for the copy; where no other can go, its tokens are computed
+  // again.
   Hold(found.partial);
   if (MakeRoom()) {
     Node* node = NewNode(path);

@@ -3,9 +3,10 @@
 
 // Which pages of the KV cache hold which tokens: a prefix tree whose nodes are pages of kPageTokens tokens.
 //
-// A sequence holds the nodes on its path. Sequences with a common prefix hold the same nodes for its whole pages; where they part inside
-// a page, the later one gets a copy of the common slots. What finished sequences leave stays until its room is needed: the least
-// recently used leaves go first. A sequence is let in only if all the pages it may ever need are to be had, so none ever waits half-way.
+// A sequence holds the nodes on its path. Sequences with a common prefix hold the same nodes for its whole pages; where
+// they part inside a page, the later one gets a copy of the common slots. What finished sequences leave stays until its
+// room is needed: the least recently used leaves go first. A sequence is let in only if all the pages it may ever need
+// are to be had, so none ever waits half-way.
 //
 // Only bookkeeping is done here; the tensors belong to whoever passed `clear` and `copy`.
 
@@ -47,8 +48,8 @@ class KvCache {
   // How many of the first tokens are at hand.
   int Matched(std::span<const TokenId> tokens) const;
 
-  // Opens a path that may grow to `most` tokens and already holds those of `tokens` that are at hand. False, and nothing
-  // changes, if there are not pages enough now.
+  // Opens a path that may grow to `most` tokens and already holds those of `tokens` that are at hand. False, and
+  // nothing changes, if there are not pages enough now.
   bool Open(std::span<const TokenId> tokens, int most, Path& path);
   // Makes room for `tokens` in all (at most what Open was told).
   void Grow(Path& path, int tokens);
@@ -64,8 +65,8 @@ class KvCache {
 
  private:
   struct Found {
-    std::vector<Node*> whole;   // nodes to share
-    Node* partial = nullptr;    // a node of whose slots the first `slots` are to be copied
+    std::vector<Node*> whole;  // nodes to share
+    Node* partial = nullptr;   // a node of whose slots the first `slots` are to be copied
     int slots = 0;
   };
 
@@ -82,8 +83,8 @@ class KvCache {
   std::unique_ptr<Node> root_;
   std::vector<int32_t> free_;
   std::set<std::pair<uint64_t, Node*>> leaves_;  // unheld nodes without children, by last use
-  int idle_ = 0;      // unheld nodes
-  int reserved_ = 0;  // of all open paths
+  int idle_ = 0;                                 // unheld nodes
+  int reserved_ = 0;                             // of all open paths
   uint64_t clock_ = 0;
   uint64_t evicted_ = 0;
 };

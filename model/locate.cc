@@ -22,7 +22,8 @@ Status CheckCached(const ModelEntry& entry, const fs::path& path) {
   std::error_code error;
   const uint64_t size = fs::file_size(path, error);
   const std::string remedy = "; remove it, and it will be fetched again";
-  if (error || size != entry.size) return Corrupt("{}: {} bytes, expected {}{}", path.string(), error ? 0 : size, entry.size, remedy);
+  if (error || size != entry.size)
+    return Corrupt("{}: {} bytes, expected {}{}", path.string(), error ? 0 : size, entry.size, remedy);
   const std::string stamp = Stamp(entry, path);
   if (const auto found = ReadFile(StampPath(path)); found.ok() && *found == stamp) return absl::OkStatus();
   ORRERY_ASSIGN_OR_RETURN(const std::string hash, Sha256HexOfFile(path));
@@ -35,8 +36,10 @@ StatusOr<fs::path> LocatePath(const Registry& registry, std::string_view text) {
   const fs::path path = CallerPath(fs::path(text));
   std::error_code error;
   if (fs::is_regular_file(path, error)) return path;
-  if (fs::exists(path, error)) return InvalidInput("model {}: not a regular file; a GGUF file was expected", path.string());
-  return NotFound("model '{}': neither a file ({}) nor a known name ({})", text, path.string(), fmt::join(registry.Names(), ", "));
+  if (fs::exists(path, error))
+    return InvalidInput("model {}: not a regular file; a GGUF file was expected", path.string());
+  return NotFound("model '{}': neither a file ({}) nor a known name ({})", text, path.string(),
+                  fmt::join(registry.Names(), ", "));
 }
 
 }  // namespace

@@ -16,7 +16,9 @@ std::string_view Trimmed(std::string_view text) {
   return text;
 }
 
-bool IsAbsolute(std::string_view url) { return url.starts_with("https://") || url.starts_with("http://") || url.starts_with("file://"); }
+bool IsAbsolute(std::string_view url) {
+  return url.starts_with("https://") || url.starts_with("http://") || url.starts_with("file://");
+}
 
 // The end of "scheme://host".
 size_t EndOfHost(std::string_view url) {
@@ -35,8 +37,10 @@ std::string Resolve(std::string_view base, std::string_view address) {
 // The entities that occur in an attribute's value.
 std::string WithoutEntities(std::string_view text) {
   std::string plain(text);
-  for (const auto& [entity, character] : {std::pair("&#38;", "&"), {"&quot;", "\""}, {"&lt;", "<"}, {"&gt;", ">"}, {"&amp;", "&"}}) {
-    for (size_t at = 0; (at = plain.find(entity, at)) != std::string::npos; ++at) plain.replace(at, std::string_view(entity).size(), character);
+  for (const auto& [entity, character] :
+       {std::pair("&#38;", "&"), {"&quot;", "\""}, {"&lt;", "<"}, {"&gt;", ">"}, {"&amp;", "&"}}) {
+    for (size_t at = 0; (at = plain.find(entity, at)) != std::string::npos; ++at)
+      plain.replace(at, std::string_view(entity).size(), character);
   }
   return plain;
 }
@@ -44,7 +48,8 @@ std::string WithoutEntities(std::string_view text) {
 std::string FromJson(const nlohmann::json& page, std::string_view file) {
   if (!page.is_object() || !page.contains("files") || !page["files"].is_array()) return {};
   for (const auto& entry : page["files"]) {
-    if (!entry.is_object() || !entry.contains("filename") || !entry.contains("url") || !entry["url"].is_string()) continue;
+    if (!entry.is_object() || !entry.contains("filename") || !entry.contains("url") || !entry["url"].is_string())
+      continue;
     if (entry["filename"] == file) return entry["url"].get<std::string>();
   }
   return {};
@@ -70,7 +75,8 @@ std::string FromHtml(std::string_view page, std::string_view file) {
 std::string PipIndexUrl() {
   if (const char* url = std::getenv("PIP_INDEX_URL"); url != nullptr && *url != '\0') return url;
   const auto answer = RunProgram({"python3", "-m", "pip", "config", "get", "global.index-url"}, "");
-  if (answer.ok() && answer->exit_code == 0 && IsAbsolute(Trimmed(answer->output))) return std::string(Trimmed(answer->output));
+  if (answer.ok() && answer->exit_code == 0 && IsAbsolute(Trimmed(answer->output)))
+    return std::string(Trimmed(answer->output));
   return "https://pypi.org/simple";
 }
 
@@ -85,9 +91,11 @@ StatusOr<std::string> FindWheelUrl(std::string_view page, std::string_view page_
   if (address.empty()) return NotFound("{} does not list {}", WithoutCredentials(page_url), file);
   std::string url = Resolve(page_url, address.substr(0, address.find('#')));
   for (const unsigned char c : url) {
-    if (c <= ' ' || c == '"' || c == '\\' || c == 0x7F) return Corrupt("{} gives {} an address that is none", WithoutCredentials(page_url), file);
+    if (c <= ' ' || c == '"' || c == '\\' || c == 0x7F)
+      return Corrupt("{} gives {} an address that is none", WithoutCredentials(page_url), file);
   }
-  if (!IsAbsolute(url)) return Corrupt("{} gives {} the address '{}'; http or https was expected", WithoutCredentials(page_url), file, url);
+  if (!IsAbsolute(url))
+    return Corrupt("{} gives {} the address '{}'; http or https was expected", WithoutCredentials(page_url), file, url);
   return url;
 }
 

@@ -11,21 +11,24 @@
 namespace orrery::model {
 namespace {
 
-// Insides of character classes. White space is spelled out: PCRE2's \s has U+180E, which lost that property in Unicode 6.3.
+// Insides of character classes. White space is spelled out: PCRE2's \s has U+180E, which lost that property in
+// Unicode 6.3.
 const std::string kSpace = R"(\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 const std::string kLetter = std::string(R"(\p{L})") + kLaterLetters;
 const std::string kNumber = std::string(R"(\p{N})") + kLaterNumbers;
 const std::string kDigit = kNumber + kLaterDigits;
 
 std::string Qwen2() {
-  return fmt::format(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n{0}{1}]?[{0}]+|[{1}]| ?[^{2}{0}{1}]+[\r\n]*|[{2}]*[\r\n]+|[{2}]+(?![^{2}])|[{2}]+)",
-                     kLetter, kNumber, kSpace);
+  return fmt::format(
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n{0}{1}]?[{0}]+|[{1}]| ?[^{2}{0}{1}]+[\r\n]*|[{2}]*[\r\n]+|[{2}]+(?![^{2}])|[{2}]+)",
+      kLetter, kNumber, kSpace);
 }
 
-// Digits are cut out one by one first, then GPT-2's pattern splits what lies between. One pattern does both: a digit is a piece, no
-// other piece contains one, and blanks before a digit are blanks at the end of what lies between.
+// Digits are cut out one by one first, then GPT-2's pattern splits what lies between. One pattern does both: a digit is
+// a piece, no other piece contains one, and blanks before a digit are blanks at the end of what lies between.
 std::string SmolLm() {
-  return fmt::format(R"([{1}]|'(?:[sdmt]|ll|ve|re)| ?[{0}]+| ?[^{2}{0}{1}]+|[{2}]+(?![^{2}{1}])|[{2}]+)", kLetter, kDigit, kSpace);
+  return fmt::format(R"([{1}]|'(?:[sdmt]|ll|ve|re)| ?[{0}]+| ?[^{2}{0}{1}]+|[{2}]+(?![^{2}{1}])|[{2}]+)", kLetter,
+                     kDigit, kSpace);
 }
 
 }  // namespace
@@ -52,8 +55,10 @@ StatusOr<std::unique_ptr<Pretokenizer>> Pretokenizer::Create(std::string_view na
   Code& code = *splitter->code_;
   int error = 0;
   size_t at = 0;
-  code.pattern = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), PCRE2_UTF | PCRE2_UCP, &error, &at, nullptr);
-  if (code.pattern == nullptr) return Failed("the pattern of pre-tokeniser '{}' does not compile: error {} at {}", name, error, at);
+  code.pattern = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), PCRE2_UTF | PCRE2_UCP, &error,
+                               &at, nullptr);
+  if (code.pattern == nullptr)
+    return Failed("the pattern of pre-tokeniser '{}' does not compile: error {} at {}", name, error, at);
   // Without executable memory the interpreter serves: slower, the same pieces.
   (void)pcre2_jit_compile(code.pattern, PCRE2_JIT_COMPLETE);
   code.context = pcre2_match_context_create(nullptr);
@@ -62,11 +67,14 @@ StatusOr<std::unique_ptr<Pretokenizer>> Pretokenizer::Create(std::string_view na
 }
 
 void Pretokenizer::Split(std::string_view text, std::vector<std::string_view>* pieces) const {
-  const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> match(pcre2_match_data_create(1, nullptr), pcre2_match_data_free);
+  const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> match(pcre2_match_data_create(1, nullptr),
+                                                                                  pcre2_match_data_free);
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   for (size_t at = 0; at < text.size();) {
-    const int found = pcre2_match(code_->pattern, subject, text.size(), at, PCRE2_NO_UTF_CHECK | PCRE2_ANCHORED, match.get(), code_->context);
-    // Every character begins some alternative and none matches the empty string; should PCRE2 run out of memory, the rest is one piece.
+    const int found = pcre2_match(code_->pattern, subject, text.size(), at, PCRE2_NO_UTF_CHECK | PCRE2_ANCHORED,
+                                  match.get(), code_->context);
+    // Every character begins some alternative and none matches the empty string; should PCRE2 run out of memory, the
+    // rest is one piece.
     const size_t end = found > 0 ? pcre2_get_ovector_pointer(match.get())[1] : text.size();
     pieces->push_back(text.substr(at, end - at));
     at = end;

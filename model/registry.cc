@@ -15,27 +15,32 @@ class Fields {
   Fields(const Json& object, std::string where) : object_(object), where_(std::move(where)) {}
 
   StatusOr<std::string> Text(const char* field) const {
-    if (!object_.is_object() || !object_.contains(field) || !object_[field].is_string() || object_[field].get_ref<const std::string&>().empty()) {
+    if (!object_.is_object() || !object_.contains(field) || !object_[field].is_string() ||
+        object_[field].get_ref<const std::string&>().empty()) {
       return InvalidInput("{}: \"{}\": a text that is not empty was expected", where_, field);
     }
     return object_[field].get<std::string>();
   }
   StatusOr<uint64_t> Size() const {
-    if (!object_.is_object() || !object_.contains("size") || !object_["size"].is_number_unsigned() || object_["size"] == 0u) {
+    if (!object_.is_object() || !object_.contains("size") || !object_["size"].is_number_unsigned() ||
+        object_["size"] == 0u) {
       return InvalidInput("{}: \"size\": a number of bytes above 0 was expected", where_);
     }
     return object_["size"].get<uint64_t>();
   }
   StatusOr<std::string> Sha256Text() const {
     ORRERY_ASSIGN_OR_RETURN(std::string text, Text("sha256"));
-    const bool hexadecimal = std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-    if (text.size() != 64 || !hexadecimal) return InvalidInput("{}: \"sha256\": 64 lower-case hexadecimal digits were expected", where_);
+    const bool hexadecimal =
+        std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+    if (text.size() != 64 || !hexadecimal)
+      return InvalidInput("{}: \"sha256\": 64 lower-case hexadecimal digits were expected", where_);
     return text;
   }
   // A text that may become a file's name in the cache.
   StatusOr<std::string> PlainName(const char* field) const {
     ORRERY_ASSIGN_OR_RETURN(std::string text, Text(field));
-    const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '-' || c == '_'; });
+    const bool plain = std::all_of(text.begin(), text.end(),
+                                   [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '-' || c == '_'; });
     if (!plain || text[0] == '.' || text[0] == '-') {
       return InvalidInput("{}: \"{}\": letters, digits, '.', '-' and '_' were expected, in '{}'", where_, field, text);
     }
@@ -92,7 +97,8 @@ StatusOr<Registry> Registry::Load(const std::filesystem::path& path) {
   Registry registry;
   for (size_t i = 0; i < models->size(); ++i) {
     ORRERY_ASSIGN_OR_RETURN(ModelEntry entry, ReadEntry((*models)[i], fmt::format("{}: models[{}]", where, i)));
-    if (registry.Find(entry.name) != nullptr) return InvalidInput("{}: models[{}]: the name '{}' occurs twice", where, i, entry.name);
+    if (registry.Find(entry.name) != nullptr)
+      return InvalidInput("{}: models[{}]: the name '{}' occurs twice", where, i, entry.name);
     registry.entries_.push_back(std::move(entry));
   }
   return registry;
@@ -104,7 +110,8 @@ StatusOr<Registry> Registry::Load() {
 }
 
 const ModelEntry* Registry::Find(std::string_view name) const {
-  const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const ModelEntry& entry) { return entry.name == name; });
+  const auto found =
+      std::find_if(entries_.begin(), entries_.end(), [&](const ModelEntry& entry) { return entry.name == name; });
   return found == entries_.end() ? nullptr : &*found;
 }
 

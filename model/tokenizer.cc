@@ -26,7 +26,9 @@ class ByteLevelTokenizer final : public Tokenizer {
     return std::string_view(bytes_).substr(ends_[token], ends_[token + 1] - ends_[token]);
   }
   int vocabulary_size() const override { return static_cast<int>(ends_.size()) - 1; }
-  bool IsEndOfText(TokenId token) const override { return std::find(ends_of_text_.begin(), ends_of_text_.end(), token) != ends_of_text_.end(); }
+  bool IsEndOfText(TokenId token) const override {
+    return std::find(ends_of_text_.begin(), ends_of_text_.end(), token) != ends_of_text_.end();
+  }
   std::optional<TokenId> Find(std::string_view special_token) const override {
     const auto found = specials_.find(special_token);
     return found == specials_.end() ? std::nullopt : std::optional(found->second);
@@ -43,10 +45,10 @@ class ByteLevelTokenizer final : public Tokenizer {
   std::optional<Found> FirstSpecial(std::string_view text) const;
   void EncodePlain(std::string_view text, std::vector<TokenId>* tokens) const;
 
-  std::string bytes_;                                      // of all tokens, one after another
-  std::vector<size_t> ends_ = {0};                         // token i: from ends_[i] to ends_[i + 1]
-  std::map<std::string, TokenId, std::less<>> specials_;   // control and user-defined tokens by their text
-  std::map<char, std::vector<std::string_view>> by_first_; // their texts by first byte, longest first
+  std::string bytes_;                                       // of all tokens, one after another
+  std::vector<size_t> ends_ = {0};                          // token i: from ends_[i] to ends_[i + 1]
+  std::map<std::string, TokenId, std::less<>> specials_;    // control and user-defined tokens by their text
+  std::map<char, std::vector<std::string_view>> by_first_;  // their texts by first byte, longest first
   std::vector<TokenId> ends_of_text_;
   std::optional<BpeMerges> merges_;
   std::unique_ptr<Pretokenizer> pretokenizer_;
@@ -55,16 +57,19 @@ class ByteLevelTokenizer final : public Tokenizer {
 StatusOr<std::unique_ptr<Tokenizer>> ByteLevelTokenizer::Create(const GgufFile& file) {
   const std::string name = file.path().string();
   ORRERY_ASSIGN_OR_RETURN(const std::string_view model, file.String("tokenizer.ggml.model"));
-  if (model != "gpt2") return InvalidInput("{}: key 'tokenizer.ggml.model' is '{}'; 'gpt2' (byte-level BPE) was expected", name, model);
+  if (model != "gpt2")
+    return InvalidInput("{}: key 'tokenizer.ggml.model' is '{}'; 'gpt2' (byte-level BPE) was expected", name, model);
   ORRERY_ASSIGN_OR_RETURN(const auto texts, file.Strings("tokenizer.ggml.tokens"));
   ORRERY_ASSIGN_OR_RETURN(const auto types, file.Integers("tokenizer.ggml.token_type"));
   ORRERY_ASSIGN_OR_RETURN(const auto merges, file.Strings("tokenizer.ggml.merges"));
   ORRERY_ASSIGN_OR_RETURN(const std::string_view pre, file.String("tokenizer.ggml.pre"));
   if (texts.empty() || texts.size() >= static_cast<size_t>(std::numeric_limits<TokenId>::max())) {
-    return InvalidInput("{}: key 'tokenizer.ggml.tokens' has {} elements; 1 to 2^31 - 2 were expected", name, texts.size());
+    return InvalidInput("{}: key 'tokenizer.ggml.tokens' has {} elements; 1 to 2^31 - 2 were expected", name,
+                        texts.size());
   }
   if (types.size() != texts.size()) {
-    return InvalidInput("{}: key 'tokenizer.ggml.token_type' has {} elements; as many as tokens ({}) were expected", name, types.size(), texts.size());
+    return InvalidInput("{}: key 'tokenizer.ggml.token_type' has {} elements; as many as tokens ({}) were expected",
+                        name, types.size(), texts.size());
   }
   auto tokenizer = std::make_unique<ByteLevelTokenizer>();
   auto pretokenizer = Pretokenizer::Create(pre);
@@ -86,7 +91,8 @@ void ByteLevelTokenizer::AddTokens(std::span<const std::string_view> texts, std:
   }
   for (const auto& [text, token] : specials_) by_first_[text[0]].push_back(text);
   for (auto& [first, longest_first] : by_first_) {
-    std::sort(longest_first.begin(), longest_first.end(), [](std::string_view a, std::string_view b) { return a.size() > b.size(); });
+    std::sort(longest_first.begin(), longest_first.end(),
+              [](std::string_view a, std::string_view b) { return a.size() > b.size(); });
   }
 }
 
@@ -95,7 +101,8 @@ Status ByteLevelTokenizer::FindEnds(const GgufFile& file) {
     if (!file.metadata().contains(key)) continue;
     ORRERY_ASSIGN_OR_RETURN(const uint64_t token, file.Unsigned(key));
     if (token >= static_cast<uint64_t>(vocabulary_size())) {
-      return InvalidInput("{}: key '{}' is {}; a token below {} was expected", file.path().string(), key, token, vocabulary_size());
+      return InvalidInput("{}: key '{}' is {}; a token below {} was expected", file.path().string(), key, token,
+                          vocabulary_size());
     }
     ends_of_text_.push_back(static_cast<TokenId>(token));
   }
@@ -143,7 +150,9 @@ std::vector<TokenId> ByteLevelTokenizer::Encode(std::string_view text, SpecialTo
 
 }  // namespace
 
-StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::FromGguf(const GgufFile& file) { return ByteLevelTokenizer::Create(file); }
+StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::FromGguf(const GgufFile& file) {
+  return ByteLevelTokenizer::Create(file);
+}
 
 std::string Tokenizer::Decode(const std::vector<TokenId>& tokens) const {
   std::string text;

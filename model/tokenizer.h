@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Text to token ids and back, as the model's publisher does it: byte-level BPE with the vocabulary, merges and pre-tokeniser
-// (qwen2, smollm) that the GGUF file names.
+// Text to token ids and back, as the model's publisher does it: byte-level BPE with the vocabulary, merges and
+// pre-tokeniser (qwen2, smollm) that the GGUF file names.
 //
-// Any bytes can be encoded. Invalid UTF-8 is replaced, one U+FFFD for each maximal ill-formed sequence (Unicode 15, 3.9, as
-// Python's errors="replace" does), before anything else.
+// Any bytes can be encoded. Invalid UTF-8 is replaced, one U+FFFD for each maximal ill-formed sequence (Unicode
+// 15, 3.9, as Python's errors="replace" does), before anything else.
 
 #include <cstdint>
 #include <memory>
@@ -21,7 +21,8 @@ namespace orrery::model {
 
 using TokenId = int32_t;
 
-// Whether the text of a special token (<|im_start|>) stands for that token or for its plain characters. A user's words are kPlain.
+// Whether the text of a special token (<|im_start|>) stands for that token or for its plain characters. A user's words
+// are kPlain.
 enum class SpecialTokens : uint8_t { kParse, kPlain };
 
 class Tokenizer {

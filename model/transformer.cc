@@ -41,7 +41,8 @@ int WholeBlocks(const kernels::Matrix& matrix) { return matrix.blocks() * matrix
 int WidestBlock(const Weights& weights) {
   int widest = 0;
   for (const LayerWeights& layer : weights.layers) {
-    for (const auto* matrix : {layer.output.get(), layer.gate_up.get(), layer.down.get()}) widest = std::max(widest, matrix->block_columns());
+    for (const auto* matrix : {layer.output.get(), layer.gate_up.get(), layer.down.get()})
+      widest = std::max(widest, matrix->block_columns());
   }
   return widest;
 }
@@ -78,11 +79,14 @@ size_t Transformer::PageBytes(const ModelShape& shape, const kernels::Backend& b
 
 uint64_t Transformer::WorkBytes(const ModelShape& shape, int max_rows) {
   const uint64_t rows = PaddedRows(std::max(max_rows, kLogitRows));
-  const uint64_t widths = 3 * uint64_t(shape.width) + 3 * uint64_t(shape.query_width()) + uint64_t(shape.feed_forward) + 2048;
-  return sizeof(float) * (rows * widths + uint64_t{kLogitRows} * shape.vocabulary + uint64_t(shape.context_length) * shape.attention.head_dim);
+  const uint64_t widths =
+      3 * uint64_t(shape.width) + 3 * uint64_t(shape.query_width()) + uint64_t(shape.feed_forward) + 2048;
+  return sizeof(float) * (rows * widths + uint64_t{kLogitRows} * shape.vocabulary +
+                          uint64_t(shape.context_length) * shape.attention.head_dim);
 }
 
-Transformer::Transformer(Weights weights, const kernels::Backend& backend, kernels::ThreadPool& pool, int pages, int max_rows)
+Transformer::Transformer(Weights weights, const kernels::Backend& backend, kernels::ThreadPool& pool, int pages,
+                         int max_rows)
     : weights_(std::move(weights)),
       backend_(backend),
       pool_(pool),
@@ -135,7 +139,8 @@ void Transformer::AddProduct(const kernels::Matrix& matrix, const void* input, i
     float* product = buffers_->Scratch(thread);
     matrix.Multiply(block, input, rows, product, stride);
     float* x = buffers_->x.floats() + ptrdiff_t{block} * stride;
-    for (int r = 0; r < rows; ++r) backend_.Add(x + ptrdiff_t{r} * shape().width, product + ptrdiff_t{r} * stride, matrix.columns(block));
+    for (int r = 0; r < rows; ++r)
+      backend_.Add(x + ptrdiff_t{r} * shape().width, product + ptrdiff_t{r} * stride, matrix.columns(block));
   });
 }
 
@@ -143,7 +148,8 @@ void Transformer::RotateAndStore(const BatchRow& row, float* qkv, const LayerWei
   const kernels::AttentionShape& attention = shape().attention;
   if (!layer.qkv_bias.empty()) backend_.Add(qkv, layer.qkv_bias.data(), static_cast<int>(layer.qkv_bias.size()));
   const size_t angle = static_cast<size_t>(row.position) * (attention.head_dim / 2);
-  backend_.Rope(qkv, attention.heads + attention.kv_heads, attention.head_dim, shape().pairs, &cosine_[angle], &sine_[angle]);
+  backend_.Rope(qkv, attention.heads + attention.kv_heads, attention.head_dim, shape().pairs, &cosine_[angle],
+                &sine_[angle]);
   const float* keys = qkv + shape().query_width();
   uint8_t* page = kv + static_cast<size_t>(row.pages[row.position / kernels::kPageTokens]) * buffers_->page_bytes;
   backend_.WriteKv(attention, keys, keys + shape().key_width(), page, row.position % kernels::kPageTokens);
@@ -158,7 +164,8 @@ void Transformer::Attention(std::span<const BatchRow> rows, int number) {
 
   Norm(count, layer.attention_norm);
   pool_.ParallelFor(layer.qkv->blocks(), [&](int block, int) {
-    layer.qkv->Multiply(block, buffers_->normed.data(), count, qkv + ptrdiff_t{block} * layer.qkv->block_columns(), stride);
+    layer.qkv->Multiply(block, buffers_->normed.data(), count, qkv + ptrdiff_t{block} * layer.qkv->block_columns(),
+                        stride);
   });
   pool_.ParallelFor((count + 3) / 4, [&](int unit, int) {
     for (int r = unit * 4; r < std::min(count, unit * 4 + 4); ++r) RotateAndStore(rows[r], qkv + r * stride, layer, kv);
@@ -196,7 +203,8 @@ void Transformer::FeedForward(int rows, const LayerWeights& layer) {
     layer.gate_up->Multiply(block, buffers_->normed.data(), rows, product, stride);
     uint8_t* out = buffers_->activated.data() + size_t(block) * (stride / 2) * element;
     for (int r = 0; r < rows; ++r) {
-      backend_.SwiGlu(product + ptrdiff_t{r} * stride, layer.gate_up->columns(block) / 2, kGateRun, out + r * row_bytes);
+      backend_.SwiGlu(product + ptrdiff_t{r} * stride, layer.gate_up->columns(block) / 2, kGateRun,
+                      out + r * row_bytes);
     }
   });
   AddProduct(*layer.down, buffers_->activated.data(), rows);
@@ -212,12 +220,13 @@ void Transformer::Logits(std::span<const BatchRow> rows, const LogitsReader& rea
   for (int first = 0; first < static_cast<int>(wanted.size()); first += kLogitRows) {
     const int count = std::min<int>(kLogitRows, static_cast<int>(wanted.size()) - first);
     for (int i = 0; i < count; ++i) {
-      backend_.RmsNorm(buffers_->x.floats() + wanted[first + i] * width, weights_.final_norm.data(), shape().width, shape().norm_epsilon,
-                       buffers_->normed.data() + i * row_bytes);
+      backend_.RmsNorm(buffers_->x.floats() + wanted[first + i] * width, weights_.final_norm.data(), shape().width,
+                       shape().norm_epsilon, buffers_->normed.data() + i * row_bytes);
     }
     float* logits = buffers_->logits.floats();
     pool_.ParallelFor(head.blocks(), [&](int block, int) {
-      head.Multiply(block, buffers_->normed.data(), count, logits + ptrdiff_t{block} * head.block_columns(), buffers_->logits_stride);
+      head.Multiply(block, buffers_->normed.data(), count, logits + ptrdiff_t{block} * head.block_columns(),
+                    buffers_->logits_stride);
     });
     reader(first, count, logits, buffers_->logits_stride);
   }
@@ -231,7 +240,8 @@ void Transformer::CopyPage(int32_t from, int32_t to, int slots) {
   uint8_t* kv = buffers_->kv.data();
   for (int i = 0; i < shape().layers; ++i) {
     const size_t layer = buffers_->layer_bytes * i;
-    backend_.CopyKv(shape().attention, kv + from * buffers_->page_bytes + layer, kv + to * buffers_->page_bytes + layer, slots);
+    backend_.CopyKv(shape().attention, kv + from * buffers_->page_bytes + layer, kv + to * buffers_->page_bytes + layer,
+                    slots);
   }
 }
 

@@ -41,7 +41,8 @@ class Transformer {
 
   // logits(first, count, values, stride): rows first … first + count − 1 of those that want logits, in their order.
   using LogitsReader = std::function<void(int first, int count, const float* values, ptrdiff_t stride)>;
-  // Rows of one sequence and rows that share pages should be neighbours: then those pages are read once for all of them.
+  // Rows of one sequence and rows that share pages should be neighbours: then those pages are read once for all of
+  // them.
   void Forward(std::span<const BatchRow> rows, const LogitsReader& logits);
 
   void ClearPage(int32_t page);

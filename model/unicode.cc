@@ -14,7 +14,7 @@ namespace orrery::model {
 namespace {
 
 struct Sequence {
-  size_t bytes;      // of the character, or of the maximal ill-formed part
+  size_t bytes;  // of the character, or of the maximal ill-formed part
   bool well_formed;
 };
 
@@ -67,7 +67,8 @@ std::vector<int32_t> Decompose(std::string_view text) {
   return code_points;
 }
 
-// Canonical order: marks of each run sorted by class, equal ones kept in place. utf8proc's own sort is quadratic in a run's length.
+// Canonical order: marks of each run sorted by class, equal ones kept in place. utf8proc's own sort is quadratic in a
+// run's length.
 void Order(std::vector<int32_t>& code_points) {
   const auto by_class = [](int32_t a, int32_t b) { return CombiningClass(a) < CombiningClass(b); };
   for (auto at = code_points.begin(); at != code_points.end();) {
@@ -103,7 +104,8 @@ std::string ReplaceIllFormed(std::string_view text) {
 
 std::string NormalFormC(std::string_view text) {
   // Text without a code point from U+0300 on (first byte 0xCC) is in normal form C already.
-  if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < 0xCC; })) return std::string(text);
+  if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < 0xCC; }))
+    return std::string(text);
   std::vector<int32_t> code_points = Decompose(text);
   Order(code_points);
   std::string out;

@@ -12,7 +12,8 @@ StatusOr<int> Dimension(const GgufFile& file, const std::string& architecture, s
   const std::string name = fmt::format("{}.{}", architecture, key);
   ORRERY_ASSIGN_OR_RETURN(const uint64_t value, file.Unsigned(name));
   if (value == 0 || value > 1u << 24) {
-    return InvalidInput("{}: key '{}' is {}; expected a number from 1 to {}", file.path().string(), name, value, 1u << 24);
+    return InvalidInput("{}: key '{}' is {}; expected a number from 1 to {}", file.path().string(), name, value,
+                        1u << 24);
   }
   return static_cast<int>(value);
 }
@@ -28,7 +29,8 @@ StatusOr<const GgufTensor*> Tensor(const GgufFile& file, const std::string& name
   const GgufTensor* tensor = file.Find(name);
   if (tensor == nullptr) return InvalidInput("{}: tensor '{}' is missing", file.path().string(), name);
   if (tensor->shape != shape) {
-    return InvalidInput("{}: tensor '{}' has the shape {}; expected {}", file.path().string(), name, ShapeText(tensor->shape), ShapeText(shape));
+    return InvalidInput("{}: tensor '{}' has the shape {}; expected {}", file.path().string(), name,
+                        ShapeText(tensor->shape), ShapeText(shape));
   }
   return tensor;
 }
@@ -127,7 +129,8 @@ Status RefuseUnknown(const GgufFile& file, const std::string& architecture) {
   const std::string scaling = architecture + ".rope.scaling.type";
   if (file.metadata().contains(scaling)) {
     ORRERY_ASSIGN_OR_RETURN(const std::string_view type, file.String(scaling));
-    if (type != "none") return InvalidInput("{}: key '{}' is '{}'; RoPE scaling is not supported", file.path().string(), scaling, type);
+    if (type != "none")
+      return InvalidInput("{}: key '{}' is '{}'; RoPE scaling is not supported", file.path().string(), scaling, type);
   }
   if (file.Find("rope_freqs.weight") != nullptr) {
     return InvalidInput("{}: tensor 'rope_freqs.weight': RoPE scaling is not supported", file.path().string());
@@ -142,10 +145,12 @@ Status CheckConsistent(const GgufFile& file, const ModelShape& shape, int rotate
     return InvalidInput("{}: {} heads cannot share {} key-value heads", path, attention.heads, attention.kv_heads);
   }
   if (attention.head_dim % 16 != 0 || rotated != attention.head_dim) {
-    return InvalidInput("{}: heads of width {} of which {} are rotated; expected a multiple of 16, all rotated", path, attention.head_dim, rotated);
+    return InvalidInput("{}: heads of width {} of which {} are rotated; expected a multiple of 16, all rotated", path,
+                        attention.head_dim, rotated);
   }
   if (shape.feed_forward % kGateRun != 0) {
-    return InvalidInput("{}: a feed-forward width of {}; expected a multiple of {}", path, shape.feed_forward, kGateRun);
+    return InvalidInput("{}: a feed-forward width of {}; expected a multiple of {}", path, shape.feed_forward,
+                        kGateRun);
   }
   return absl::OkStatus();
 }
@@ -156,7 +161,8 @@ StatusOr<ModelShape> ReadShape(const GgufFile& file) {
   ModelShape shape;
   ORRERY_ASSIGN_OR_RETURN(const std::string_view architecture, file.String("general.architecture"));
   if (architecture != "qwen2" && architecture != "llama") {
-    return InvalidInput("{}: key 'general.architecture' is '{}'; expected 'qwen2' or 'llama'", file.path().string(), architecture);
+    return InvalidInput("{}: key 'general.architecture' is '{}'; expected 'qwen2' or 'llama'", file.path().string(),
+                        architecture);
   }
   const std::string name = shape.architecture = std::string(architecture);
   ORRERY_RETURN_IF_ERROR(RefuseUnknown(file, name));
@@ -167,7 +173,8 @@ StatusOr<ModelShape> ReadShape(const GgufFile& file) {
   ORRERY_ASSIGN_OR_RETURN(shape.feed_forward, Dimension(file, name, "feed_forward_length"));
   ORRERY_ASSIGN_OR_RETURN(shape.context_length, Dimension(file, name, "context_length"));
   ORRERY_ASSIGN_OR_RETURN(shape.attention.heads, Dimension(file, name, "attention.head_count"));
-  ORRERY_ASSIGN_OR_RETURN(shape.attention.kv_heads, DimensionOr(file, name, "attention.head_count_kv", shape.attention.heads));
+  ORRERY_ASSIGN_OR_RETURN(shape.attention.kv_heads,
+                          DimensionOr(file, name, "attention.head_count_kv", shape.attention.heads));
   ORRERY_ASSIGN_OR_RETURN(shape.attention.head_dim,
                           DimensionOr(file, name, "attention.key_length", shape.width / shape.attention.heads));
   ORRERY_ASSIGN_OR_RETURN(const int rotated, DimensionOr(file, name, "rope.dimension_count", shape.attention.head_dim));
@@ -180,9 +187,11 @@ StatusOr<ModelShape> ReadShape(const GgufFile& file) {
   }
   shape.rope_base = static_cast<float>(base);
   const GgufTensor* embedding = file.Find("token_embd.weight");
-  if (embedding == nullptr || embedding->shape.size() != 2 || embedding->shape[0] != static_cast<uint64_t>(shape.width) ||
+  if (embedding == nullptr || embedding->shape.size() != 2 ||
+      embedding->shape[0] != static_cast<uint64_t>(shape.width) ||
       embedding->shape[1] > std::numeric_limits<int>::max()) {
-    return InvalidInput("{}: tensor 'token_embd.weight' is missing or not [{}, vocabulary]", file.path().string(), shape.width);
+    return InvalidInput("{}: tensor 'token_embd.weight' is missing or not [{}, vocabulary]", file.path().string(),
+                        shape.width);
   }
   shape.vocabulary = static_cast<int>(embedding->shape[1]);
   return shape;
@@ -191,11 +200,13 @@ StatusOr<ModelShape> ReadShape(const GgufFile& file) {
 uint64_t WeightBytes(const ModelShape& shape, const kernels::Backend& backend) {
   const uint64_t layer = backend.MatrixBytes(shape.query_width() + 2 * shape.key_width(), shape.width) +
                          backend.MatrixBytes(shape.width, shape.query_width()) +
-                         backend.MatrixBytes(2 * shape.feed_forward, shape.width) + backend.MatrixBytes(shape.width, shape.feed_forward);
+                         backend.MatrixBytes(2 * shape.feed_forward, shape.width) +
+                         backend.MatrixBytes(shape.width, shape.feed_forward);
   return layer * shape.layers + backend.MatrixBytes(shape.vocabulary, shape.width);
 }
 
-StatusOr<Weights> LoadWeights(const GgufFile& file, const ModelShape& shape, const kernels::Backend& backend, kernels::ThreadPool& pool) {
+StatusOr<Weights> LoadWeights(const GgufFile& file, const ModelShape& shape, const kernels::Backend& backend,
+                              kernels::ThreadPool& pool) {
   Weights weights;
   weights.shape = shape;
   Loader loader(file, shape, backend, pool);

@@ -35,8 +35,8 @@ struct ModelShape {
 // Errors name the file and the key or tensor.
 StatusOr<ModelShape> ReadShape(const GgufFile& file);
 
-// Rows of queries, keys and values follow each other in `qkv`; in `gate_up` runs of kGateRun gate rows and of as many up rows take turns,
-// so that a block of the product's columns holds what SwiGLU needs together.
+// Rows of queries, keys and values follow each other in `qkv`; in `gate_up` runs of kGateRun gate rows and of as many
+// up rows take turns, so that a block of the product's columns holds what SwiGLU needs together.
 inline constexpr int kGateRun = 16;
 
 struct LayerWeights {
@@ -54,6 +54,7 @@ struct Weights {
 };
 
 uint64_t WeightBytes(const ModelShape& shape, const kernels::Backend& backend);
-StatusOr<Weights> LoadWeights(const GgufFile& file, const ModelShape& shape, const kernels::Backend& backend, kernels::ThreadPool& pool);
+StatusOr<Weights> LoadWeights(const GgufFile& file, const ModelShape& shape, const kernels::Backend& backend,
+                              kernels::ThreadPool& pool);
 
 }  // namespace orrery::model

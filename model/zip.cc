@@ -36,10 +36,12 @@ StatusOr<Directory> FindDirectory(Bytes archive) {
   const size_t first = last > kMaxComment ? last - kMaxComment : 0;
   for (size_t at = last + 1; at-- > first;) {
     if (At<uint32_t>(archive, at) != kEndMark || At<uint16_t>(archive, at + 20) != last - at) continue;
-    if (At<uint16_t>(archive, at + 4) != 0 || At<uint16_t>(archive, at + 6) != 0) return Corrupt("a zip archive in several volumes");
+    if (At<uint16_t>(archive, at + 4) != 0 || At<uint16_t>(archive, at + 6) != 0)
+      return Corrupt("a zip archive in several volumes");
     const uint32_t size = At<uint32_t>(archive, at + 12), offset = At<uint32_t>(archive, at + 16);
     if (size == 0xFFFFFFFF || offset == 0xFFFFFFFF) return Corrupt("a zip64 archive, which cannot be read");
-    if (offset > at || size > at - offset) return Corrupt("the zip directory ({} bytes at {}) reaches beyond its end record at {}", size, offset, at);
+    if (offset > at || size > at - offset)
+      return Corrupt("the zip directory ({} bytes at {}) reaches beyond its end record at {}", size, offset, at);
     return Directory{archive.subspan(offset, size), At<uint16_t>(archive, at + 10)};
   }
   return Corrupt("not a zip archive: it has no end record");
@@ -49,15 +51,20 @@ StatusOr<ZipMember> Member(Bytes archive, Bytes entry, std::string_view name) {
   const uint16_t flags = At<uint16_t>(entry, 8), method = At<uint16_t>(entry, 10);
   const uint32_t packed = At<uint32_t>(entry, 20), size = At<uint32_t>(entry, 24), local = At<uint32_t>(entry, 42);
   if ((flags & 1) != 0) return Corrupt("zip member '{}' is encrypted", name);
-  if (method != 0 && method != 8) return Corrupt("zip member '{}' is packed by method {}; 0 and 8 can be read", name, method);
-  if (packed == 0xFFFFFFFF || size == 0xFFFFFFFF || local == 0xFFFFFFFF) return Corrupt("zip member '{}' is zip64, which cannot be read", name);
-  if (method == 0 && packed != size) return Corrupt("zip member '{}' is stored plainly, but its two sizes differ", name);
+  if (method != 0 && method != 8)
+    return Corrupt("zip member '{}' is packed by method {}; 0 and 8 can be read", name, method);
+  if (packed == 0xFFFFFFFF || size == 0xFFFFFFFF || local == 0xFFFFFFFF)
+    return Corrupt("zip member '{}' is zip64, which cannot be read", name);
+  if (method == 0 && packed != size)
+    return Corrupt("zip member '{}' is stored plainly, but its two sizes differ", name);
   if (local > archive.size() || archive.size() - local < kLocalBytes || At<uint32_t>(archive, local) != kLocalMark) {
     return Corrupt("zip member '{}': no header at {}", name, local);
   }
-  const uint64_t start = uint64_t{local} + kLocalBytes + At<uint16_t>(archive, local + 26) + At<uint16_t>(archive, local + 28);
+  const uint64_t start =
+      uint64_t{local} + kLocalBytes + At<uint16_t>(archive, local + 26) + At<uint16_t>(archive, local + 28);
   if (start > archive.size() || packed > archive.size() - start) {
-    return Corrupt("zip member '{}': {} bytes at {} reach beyond the end of the archive ({} bytes)", name, packed, start, archive.size());
+    return Corrupt("zip member '{}': {} bytes at {} reach beyond the end of the archive ({} bytes)", name, packed,
+                   start, archive.size());
   }
   return ZipMember{archive.subspan(start, packed), size, At<uint32_t>(entry, 16), method == 8};
 }
@@ -92,11 +99,13 @@ StatusOr<ZipMember> FindZipMember(Bytes archive, std::string_view name) {
   ORRERY_ASSIGN_OR_RETURN(const Directory directory, FindDirectory(archive));
   Bytes rest = directory.entries;
   for (uint16_t i = 0; i < directory.count; ++i) {
-    if (rest.size() < kEntryBytes || At<uint32_t>(rest, 0) != kEntryMark) return Corrupt("entry {} of the zip directory is damaged", i);
+    if (rest.size() < kEntryBytes || At<uint32_t>(rest, 0) != kEntryMark)
+      return Corrupt("entry {} of the zip directory is damaged", i);
     const size_t name_bytes = At<uint16_t>(rest, 28);
     const size_t bytes = kEntryBytes + name_bytes + At<uint16_t>(rest, 30) + At<uint16_t>(rest, 32);
     if (bytes > rest.size()) return Corrupt("entry {} of the zip directory is cut off", i);
-    if (std::string_view(reinterpret_cast<const char*>(rest.data()) + kEntryBytes, name_bytes) == name) return Member(archive, rest, name);
+    if (std::string_view(reinterpret_cast<const char*>(rest.data()) + kEntryBytes, name_bytes) == name)
+      return Member(archive, rest, name);
     rest = rest.subspan(bytes);
   }
   return Corrupt("no member '{}' in the zip archive", name);

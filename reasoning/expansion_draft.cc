@@ -72,10 +72,13 @@ ExpansionDraft::Judgement ExpansionDraft::Judge(const Entry& entry) const {
   if (entry.step->kind == StepKind::kAnswer) {
     // What could not be compared is neither right nor wrong, so it is no end that a value could be taken from.
     const bool compared = entry.grade == schema::Grade::Equal || entry.grade == schema::Grade::Different;
-    return {.valid = compared, .rejection = compared ? "" : std::string("the answer could not be graded: ") + schema::EnumNameGrade(entry.grade)};
+    return {.valid = compared,
+            .rejection =
+                compared ? "" : std::string("the answer could not be graded: ") + schema::EnumNameGrade(entry.grade)};
   }
   if (entry.verdict == schema::Verdict::Ok) {
-    const Status printed = entry.step->kind == StepKind::kFinalCode ? CheckOutput(setting_.printed + entry.output) : absl::OkStatus();
+    const Status printed =
+        entry.step->kind == StepKind::kFinalCode ? CheckOutput(setting_.printed + entry.output) : absl::OkStatus();
     return {.valid = printed.ok(), .rejection = Message(printed)};
   }
   // A program that fails at its end has no output to answer from, so only inner steps are tolerated.
@@ -85,7 +88,8 @@ ExpansionDraft::Judgement ExpansionDraft::Judge(const Entry& entry) const {
   return {.valid = false, .rejection = std::string("the program ended with ") + schema::EnumNameVerdict(entry.verdict)};
 }
 
-flatbuffers::Offset<schema::Candidate> ExpansionDraft::Build(flatbuffers::FlatBufferBuilder& builder, const std::string& text, int first) const {
+flatbuffers::Offset<schema::Candidate> ExpansionDraft::Build(flatbuffers::FlatBufferBuilder& builder,
+                                                             const std::string& text, int first) const {
   const Entry& entry = entries_.at(text);
   const Judgement judgement = Judge(entry);
   uint16_t merged = 0;
@@ -125,7 +129,8 @@ schema::Chunk<schema::Expansion> ExpansionDraft::Finish() const {
   uint32_t tokens = 0;
   for (size_t i = 0; i < texts_.size(); ++i) {
     tokens += samples_[i]->tokens;
-    const bool first = std::find(texts_.begin(), texts_.begin() + static_cast<ptrdiff_t>(i), texts_[i]) == texts_.begin() + static_cast<ptrdiff_t>(i);
+    const bool first = std::find(texts_.begin(), texts_.begin() + static_cast<ptrdiff_t>(i), texts_[i]) ==
+                       texts_.begin() + static_cast<ptrdiff_t>(i);
     if (first) candidates.push_back(Build(builder, texts_[i], static_cast<int>(i)));
   }
   uint32_t steps = 0;

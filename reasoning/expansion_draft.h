@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// An expansion while it is being made: n samples become candidates as they are parsed, merged, run and graded, in any order of arrival.
+// An expansion while it is being made: n samples become candidates as they are parsed, merged, run and graded, in any
+// order of arrival.
 //
-// The finished record depends only on the samples, verdicts and grades, never on the order in which they came (METHODS A1: candidates of the
-// same text are merged; a step whose program fails is invalid).
+// The finished record depends only on the samples, verdicts and grades, never on the order in which they came (METHODS
+// A1: candidates of the same text are merged; a step whose program fails is invalid).
 
 #include <cstdint>
 #include <map>
@@ -20,21 +21,21 @@ namespace orrery::reasoning {
 
 // The node that is expanded.
 struct DraftSetting {
-  std::string problem;           // key of the record
+  std::string problem;  // key of the record
   std::vector<uint8_t> path;
   Position position = Position::kInCode;
-  std::string last_step;         // text of the step that led here
-  std::string printed;           // all that the path printed so far
+  std::string last_step;  // text of the step that led here
+  std::string printed;    // all that the path printed so far
   int samples = 0;
-  int tolerated_here = 0;        // failing steps in a row up to this node
-  int tolerated_limit = 0;       // as many may follow each other and still count as valid
+  int tolerated_here = 0;   // failing steps in a row up to this node
+  int tolerated_limit = 0;  // as many may follow each other and still count as valid
 };
 
 struct Sample {
   uint32_t tokens = 0;
   std::string text;
   std::string stop;
-  bool ended = false;            // the model ended its turn
+  bool ended = false;  // the model ended its turn
   double log_probability = 0;
 };
 
@@ -43,8 +44,8 @@ class ExpansionDraft {
   // What must be found out next. Steps of the same text are run or graded once.
   struct Task {
     enum class Kind : uint8_t { kRun, kGrade } kind;
-    std::string text;            // the step's, by which the result comes back
-    std::string subject;         // code to run, or answer to grade
+    std::string text;     // the step's, by which the result comes back
+    std::string subject;  // code to run, or answer to grade
   };
 
   explicit ExpansionDraft(DraftSetting setting);
@@ -62,7 +63,7 @@ class ExpansionDraft {
 
  private:
   struct Entry {
-    std::string rejection;       // not empty: no valid step
+    std::string rejection;  // not empty: no valid step
     std::optional<Step> step;
     schema::Verdict verdict = schema::Verdict::NotRun;
     std::string output;
@@ -78,7 +79,8 @@ class ExpansionDraft {
     int tolerated = 0;
   };
   Judgement Judge(const Entry& entry) const;
-  flatbuffers::Offset<schema::Candidate> Build(flatbuffers::FlatBufferBuilder& builder, const std::string& text, int first) const;
+  flatbuffers::Offset<schema::Candidate> Build(flatbuffers::FlatBufferBuilder& builder, const std::string& text,
+                                               int first) const;
 
   DraftSetting setting_;
   std::vector<std::optional<Sample>> samples_;

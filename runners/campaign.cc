@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The campaign: searches a set of problems step by step and leaves verified trajectories, preference pairs and a report.
+// The campaign: searches a set of problems step by step and leaves verified trajectories, preference pairs and a
+// report.
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-
 #include <cstdio>
 
 #include "runners/campaign_run.h"

@@ -14,7 +14,8 @@
 namespace orrery::runners {
 namespace {
 
-// Problems are written for training as a fine-tuned policy will read them, whatever the prompt of the policy that solved them.
+// Problems are written for training as a fine-tuned policy will read them, whatever the prompt of the policy that
+// solved them.
 std::string TrainingPrompt(const std::string& question) {
   reasoning::Problem problem;
   problem.question = question;
@@ -34,7 +35,8 @@ std::vector<std::pair<std::string, std::string>> Settings(const std::string& jso
   std::vector<std::pair<std::string, std::string>> settings;
   const auto root = nlohmann::ordered_json::parse(json);
   for (const auto& [section, keys] : root.items()) {
-    for (const auto& [key, value] : keys.items()) settings.emplace_back(section + "." + key, value.is_string() ? value.get<std::string>() : value.dump());
+    for (const auto& [key, value] : keys.items())
+      settings.emplace_back(section + "." + key, value.is_string() ? value.get<std::string>() : value.dump());
   }
   return settings;
 }
@@ -47,20 +49,24 @@ void AddMeasured(const OutputInput& input, store::Summary* summary) {
   auto& measured = summary->measured;
   measured.seconds = input.seconds;
   measured.tokens_per_second = input.seconds > 0 ? static_cast<double>(input.tokens) / input.seconds : 0;
-  measured.mean_batch_rows = input.batches > 0 ? static_cast<double>(input.rows) / static_cast<double>(input.batches) : 0;
+  measured.mean_batch_rows =
+      input.batches > 0 ? static_cast<double>(input.rows) / static_cast<double>(input.batches) : 0;
   measured.peak_rss_bytes = store::PeakResidentBytes();
   measured.cpu = store::ProcessorName();
   measured.threads = static_cast<uint32_t>(Threads(config.run()->threads()));
 }
 
 void Say(const OutputInput& input, const store::Summary& summary, const store::ExportCounts& exported) {
-  fmt::print("solved {} of {} problems ({:.1f}%) in {:.0f} s: {} rollouts, {} expansions, {} tokens, {:.0f} tokens/s, {:.0f} rows/batch\n", summary.solved,
-             summary.problems, summary.problems == 0 ? 0.0 : 100.0 * static_cast<double>(summary.solved) / static_cast<double>(summary.problems),
-             summary.measured.seconds, summary.rollouts, summary.expansions, summary.tokens_generated, summary.measured.tokens_per_second,
-             summary.measured.mean_batch_rows);
+  fmt::print(
+      "solved {} of {} problems ({:.1f}%) in {:.0f} s: {} rollouts, {} expansions, {} tokens, {:.0f} tokens/s, {:.0f} "
+      "rows/batch\n",
+      summary.solved, summary.problems,
+      summary.problems == 0 ? 0.0 : 100.0 * static_cast<double>(summary.solved) / static_cast<double>(summary.problems),
+      summary.measured.seconds, summary.rollouts, summary.expansions, summary.tokens_generated,
+      summary.measured.tokens_per_second, summary.measured.mean_batch_rows);
   fmt::print("digest {}\n", summary.digest);
-  fmt::print("{}: trajectories.jsonl ({}), preferences.jsonl ({}), summary.json, report.html\n", input.out.string(), exported.trajectories,
-             exported.preferences);
+  fmt::print("{}: trajectories.jsonl ({}), preferences.jsonl ({}), summary.json, report.html\n", input.out.string(),
+             exported.trajectories, exported.preferences);
 }
 
 }  // namespace
@@ -75,21 +81,23 @@ Status WriteOutputs(const OutputInput& input) {
   options.fingerprint = input.fingerprint;
   options.prompt = TrainingPrompt;
   options.output_limit = input.output_limit;
-  ORRERY_ASSIGN_OR_RETURN(const auto exported, store::ExportTraining(*input.store, names, options, input.out / "trajectories.jsonl",
-                                                                     input.out / "preferences.jsonl"));
+  ORRERY_ASSIGN_OR_RETURN(const auto exported,
+                          store::ExportTraining(*input.store, names, options, input.out / "trajectories.jsonl",
+                                                input.out / "preferences.jsonl"));
   ORRERY_ASSIGN_OR_RETURN(auto summary, store::Summarise(*input.store, names, input.fingerprint));
   AddMeasured(input, &summary);
   const auto& config = **input.config;
   const bool walls = config.sandbox()->isolation() != schema::IsolationKind::none;
-  ORRERY_RETURN_IF_ERROR(store::WriteReport(*input.store, names,
-                                            {.title = input.out.filename().string() + ", " + config.search()->preset()->str(),
-                                             .settings = Settings(input.config->json()),
-                                             .isolation = walls ? "bubblewrap" : "none",
-                                             .guards = input.guards,
-                                             .summary = summary,
-                                             .exported = exported,
-                                             .output_limit = input.output_limit},
-                                            input.out / "report.html"));
+  ORRERY_RETURN_IF_ERROR(
+      store::WriteReport(*input.store, names,
+                         {.title = input.out.filename().string() + ", " + config.search()->preset()->str(),
+                          .settings = Settings(input.config->json()),
+                          .isolation = walls ? "bubblewrap" : "none",
+                          .guards = input.guards,
+                          .summary = summary,
+                          .exported = exported,
+                          .output_limit = input.output_limit},
+                         input.out / "report.html"));
   // Last, so that a folder with a summary has all the rest.
   ORRERY_RETURN_IF_ERROR(store::WriteSummary(summary, input.out / "summary.json"));
   Say(input, summary, exported);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What a campaign leaves in its folder beside the store: config.json, trajectories.jsonl, preferences.jsonl, summary.json, report.html.
+// What a campaign leaves in its folder beside the store: config.json, trajectories.jsonl, preferences.jsonl,
+// summary.json, report.html.
 
 #include <filesystem>
 #include <string>
@@ -31,7 +32,8 @@ struct OutputInput {
   bool quiet = false;
 };
 
-// The resolved configuration and the fingerprint of its result keys, written before the search begins; --config takes it as it is.
+// The resolved configuration and the fingerprint of its result keys, written before the search begins; --config takes
+// it as it is.
 Status WriteConfiguration(const std::filesystem::path& out, const schema::ResolvedConfig& config);
 
 // All the rest, from the finished trees; says on standard output what lies where.

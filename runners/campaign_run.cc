@@ -41,7 +41,9 @@ struct Plan {
 StatusOr<std::string> Fingerprint(const schema::ResolvedConfig& config, const std::filesystem::path& model) {
   ORRERY_ASSIGN_OR_RETURN(const std::string weights, Sha256HexOfFile(model));
   Sha256 hash;
-  for (const std::string_view part : {std::string_view(config.fingerprint()), std::string_view(weights), kernels::Name(kernels::HostIsa())}) hash.UpdateSized(part);
+  for (const std::string_view part :
+       {std::string_view(config.fingerprint()), std::string_view(weights), kernels::Name(kernels::HostIsa())})
+    hash.UpdateSized(part);
   return Hex(hash.Finish());
 }
 
@@ -93,7 +95,8 @@ StatusOr<Tools> LoadTools(const Plan& plan) {
   const int sandboxes = Threads(config.sandbox()->processes());
   std::vector<std::future<StatusOr<std::unique_ptr<sandbox::Sandbox>>>> starting;
   for (int i = 0; i < sandboxes; ++i) {
-    starting.push_back(std::async(std::launch::async, [&config] { return sandbox::Sandbox::Start(SandboxOptionsOf(*config.sandbox())); }));
+    starting.push_back(std::async(std::launch::async,
+                                  [&config] { return sandbox::Sandbox::Start(SandboxOptionsOf(*config.sandbox())); }));
   }
   auto engine = model::Engine::Load(plan.model, EngineOptionsOf(config));
   Tools tools;
@@ -161,7 +164,8 @@ class Watcher {
   Stop stop_ = Stop::kNone;
 };
 
-std::shared_ptr<actors::CampaignContext> ContextOf(const Plan& plan, const Tools& tools, const store::Store* store, actors::Meters* meters) {
+std::shared_ptr<actors::CampaignContext> ContextOf(const Plan& plan, const Tools& tools, const store::Store* store,
+                                                   actors::Meters* meters) {
   auto context = std::make_shared<actors::CampaignContext>();
   context->rules = plan.rules;
   context->prompt_form = PromptFormOf(plan.config->search()->prompt());
@@ -177,11 +181,14 @@ constexpr uint32_t kLiveTrees = 64;  // enough to fill batches of hundreds of ro
 
 int Conclude(const actors::CampaignOutcome& outcome, Stop stop, const std::filesystem::path& out) {
   if (!outcome.failure.empty()) {
-    fmt::print(stderr, "campaign: {}\nWhat was acknowledged is kept: run the same command again to go on.\n", outcome.failure);
+    fmt::print(stderr, "campaign: {}\nWhat was acknowledged is kept: run the same command again to go on.\n",
+               outcome.failure);
     return 1;
   }
   switch (stop) {
-    case Stop::kSignal: fmt::print(stderr, "stopped; run the same command again to go on ({})\n", out.string()); return outcome.stopped ? 130 : 0;
+    case Stop::kSignal:
+      fmt::print(stderr, "stopped; run the same command again to go on ({})\n", out.string());
+      return outcome.stopped ? 130 : 0;
     case Stop::kMaxTokens: fmt::print(stderr, "stopped by run.max_tokens; run again with more to go on\n"); return 0;
     case Stop::kMaxHours: fmt::print(stderr, "stopped by run.max_hours; run again with more to go on\n"); return 0;
     case Stop::kNone: break;
@@ -199,7 +206,8 @@ void SetUpLog(const schema::Flags& flags) {
 void WarnOfMissingWalls(const schema::Config& config) {
   if (config.sandbox()->isolation() != schema::IsolationKind::none) return;
   const bool colour = isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == nullptr;
-  fmt::print(stderr, "{}sandbox.isolation=none: a model's code runs on this machine without walls{}\n", colour ? "\x1b[1;31m" : "", colour ? "\x1b[0m" : "");
+  fmt::print(stderr, "{}sandbox.isolation=none: a model's code runs on this machine without walls{}\n",
+             colour ? "\x1b[1;31m" : "", colour ? "\x1b[0m" : "");
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ using model::Registry;
 
 double Megabytes(double bytes) { return bytes / 1e6; }
 
-StatusOr<std::unique_ptr<GgufFile>> OpenModel(const std::string& name_or_path, const model::FetchOptions& options = {}) {
+StatusOr<std::unique_ptr<GgufFile>> OpenModel(const std::string& name_or_path,
+                                              const model::FetchOptions& options = {}) {
   ORRERY_ASSIGN_OR_RETURN(const Registry registry, Registry::Load());
   ORRERY_ASSIGN_OR_RETURN(const std::filesystem::path path, LocateModel(registry, name_or_path, options));
   return GgufFile::Open(path);
@@ -50,8 +51,8 @@ Status List() {
     const auto path = model::ModelPath(CacheFolder(), entry.name);
     std::error_code error;
     const bool here = std::filesystem::exists(path, error);
-    fmt::print("{:<28} {:>7.1f} MB  {:<11} {}\n    {}\n", entry.name, Megabytes(static_cast<double>(entry.size)), entry.license, entry.about,
-               here ? path.string() : "not fetched yet");
+    fmt::print("{:<28} {:>7.1f} MB  {:<11} {}\n    {}\n", entry.name, Megabytes(static_cast<double>(entry.size)),
+               entry.license, entry.about, here ? path.string() : "not fetched yet");
   }
   return absl::OkStatus();
 }
@@ -92,11 +93,14 @@ void PrintTensors(const GgufFile& file, bool each) {
   }
   fmt::print("{:<8} {:>8} {:>14} {:>12}\n", "type", "tensors", "weights", "MB");
   for (const auto& [type, totals] : by_type) {
-    fmt::print("{:<8} {:>8} {:>14} {:>12.1f}\n", type, totals.tensors, totals.elements, Megabytes(static_cast<double>(totals.bytes)));
+    fmt::print("{:<8} {:>8} {:>14} {:>12.1f}\n", type, totals.tensors, totals.elements,
+               Megabytes(static_cast<double>(totals.bytes)));
   }
-  fmt::print("{:<8} {:>8} {:>14} {:>12.1f}\n", "all", all.tensors, all.elements, Megabytes(static_cast<double>(all.bytes)));
+  fmt::print("{:<8} {:>8} {:>14} {:>12.1f}\n", "all", all.tensors, all.elements,
+             Megabytes(static_cast<double>(all.bytes)));
   const auto elements = static_cast<double>(all.elements);
-  fmt::print("memory of the weights: {:.0f} MB in bfloat16, {:.0f} MB in float32\n", Megabytes(2 * elements), Megabytes(4 * elements));
+  fmt::print("memory of the weights: {:.0f} MB in bfloat16, {:.0f} MB in float32\n", Megabytes(2 * elements),
+             Megabytes(4 * elements));
 }
 
 void PrintTokenizer(const GgufFile& file) {
@@ -166,7 +170,8 @@ Status Tokenize(const TokenizeOptions& options) {
   const auto texts = file->Strings("tokenizer.ggml.tokens").value();
   for (const model::TokenId id : ids) {
     const std::string_view bytes = tokenizer->Bytes(id);
-    fmt::print("{:>7}  {}\n", id, bytes.empty() ? fmt::format("{} (special)", texts[static_cast<size_t>(id)]) : Escaped(bytes));
+    fmt::print("{:>7}  {}\n", id,
+               bytes.empty() ? fmt::format("{} (special)", texts[static_cast<size_t>(id)]) : Escaped(bytes));
   }
   return absl::OkStatus();
 }
@@ -189,7 +194,8 @@ std::vector<model::TokenId> PromptTokens(const model::Tokenizer& tokenizer, cons
     tokens.insert(tokens.end(), ids.begin(), ids.end());
   };
   if (options.chat) {
-    append("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n", model::SpecialTokens::kParse);
+    append("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n",
+           model::SpecialTokens::kParse);
   }
   append(options.prompt, model::SpecialTokens::kPlain);
   if (options.chat) append("<|im_end|>\n<|im_start|>assistant\n", model::SpecialTokens::kParse);
@@ -198,7 +204,8 @@ std::vector<model::TokenId> PromptTokens(const model::Tokenizer& tokenizer, cons
 
 Status Generate(const GenerateOptions& options) {
   ORRERY_ASSIGN_OR_RETURN(const Registry registry, Registry::Load());
-  ORRERY_ASSIGN_OR_RETURN(const std::filesystem::path path, LocateModel(registry, options.model, model::FetchOptions{}));
+  ORRERY_ASSIGN_OR_RETURN(const std::filesystem::path path,
+                          LocateModel(registry, options.model, model::FetchOptions{}));
   model::EngineOptions engine_options;
   engine_options.precision = options.precision == "float32" ? model::Precision::kFloat32 : model::Precision::kBfloat16;
   engine_options.threads = options.threads;
@@ -217,9 +224,10 @@ Status Generate(const GenerateOptions& options) {
     for (const model::Generation& generation : finished) {
       fmt::print("{}\n", generation.text);
       const model::EngineCounters counters = engine->Counters();
-      fmt::print(stderr, "{} tokens in {:.2f} s, log-probability {:.4f}, ended by {}\n", generation.tokens.size(), counters.busy_seconds,
-                 generation.log_probability,
-                 generation.reason == model::FinishReason::kStop        ? fmt::format("the stop '{}'", Escaped(generation.stop))
+      fmt::print(stderr, "{} tokens in {:.2f} s, log-probability {:.4f}, ended by {}\n", generation.tokens.size(),
+                 counters.busy_seconds, generation.log_probability,
+                 generation.reason == model::FinishReason::kStop
+                     ? fmt::format("the stop '{}'", Escaped(generation.stop))
                  : generation.reason == model::FinishReason::kEndOfText ? std::string("its end of text")
                                                                         : std::string("--max-tokens"));
     }
@@ -254,7 +262,8 @@ void AddList(CLI::App& app, Status& status) {
 void AddInspect(CLI::App& app, Status& status) {
   auto name = std::make_shared<std::string>();
   auto tensors = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("inspect", "What a model file holds: architecture, tokenizer, tensor types, memory");
+  CLI::App* command =
+      app.add_subcommand("inspect", "What a model file holds: architecture, tokenizer, tensor types, memory");
   command->add_option("model", *name, "name or path of a GGUF file")->required();
   command->add_flag("--tensors", *tensors, "list every tensor");
   command->callback([name, tensors, &status] { status = Inspect(*name, *tensors); });
@@ -269,23 +278,33 @@ void AddTokenize(CLI::App& app, Status& status) {
   command->add_flag("--plain", options->plain, "special tokens such as <|im_start|> are plain characters");
   command->add_flag("--ids", options->ids_only, "only the numbers, on one line");
   command->callback([options, text, file, &status] {
-    status = text->count() + file->count() == 0 ? InvalidInput("tokenize: a text, - or --file was expected") : Tokenize(*options);
+    status = text->count() + file->count() == 0 ? InvalidInput("tokenize: a text, - or --file was expected")
+                                                : Tokenize(*options);
   });
 }
 
 void AddGenerate(CLI::App& app, Status& status) {
   auto options = std::make_shared<GenerateOptions>();
-  CLI::App* command = app.add_subcommand("generate", "Let a model continue a text; the continuation goes to standard output");
+  CLI::App* command =
+      app.add_subcommand("generate", "Let a model continue a text; the continuation goes to standard output");
   command->add_option("model", options->model, "name or path of a GGUF file")->required();
-  command->add_option("--prompt", options->prompt, "the text to continue; special tokens in it are plain characters")->required();
+  command->add_option("--prompt", options->prompt, "the text to continue; special tokens in it are plain characters")
+      ->required();
   command->add_flag("--chat", options->chat, "the prompt is a question to a chat model (ChatML)");
-  command->add_option("--max-tokens", options->max_tokens, "most tokens to write")->capture_default_str()->check(CLI::Range(1, 1 << 20));
-  command->add_option("--temperature", options->temperature, "0: always the most probable token")->capture_default_str();
-  command->add_option("--top-p", options->top_p, "of the most probable tokens, the fewest that reach this share")->capture_default_str();
-  command->add_option("--top-k", options->top_k, "only so many of the most probable tokens; 0: all")->capture_default_str();
+  command->add_option("--max-tokens", options->max_tokens, "most tokens to write")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--temperature", options->temperature, "0: always the most probable token")
+      ->capture_default_str();
+  command->add_option("--top-p", options->top_p, "of the most probable tokens, the fewest that reach this share")
+      ->capture_default_str();
+  command->add_option("--top-k", options->top_k, "only so many of the most probable tokens; 0: all")
+      ->capture_default_str();
   command->add_option("--stop", options->stops, "a text that ends the continuation; may be given several times");
   command->add_option("--seed", options->seed, "of the random numbers")->capture_default_str();
-  command->add_option("--precision", options->precision)->check(CLI::IsMember({"bfloat16", "float32"}))->capture_default_str();
+  command->add_option("--precision", options->precision)
+      ->check(CLI::IsMember({"bfloat16", "float32"}))
+      ->capture_default_str();
   command->add_option("--threads", options->threads)->capture_default_str()->check(CLI::Range(1, 1024));
   command->callback([options, &status] { status = Generate(*options); });
 }

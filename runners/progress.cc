@@ -22,11 +22,14 @@ std::string Clock(double seconds) {
 }  // namespace
 
 std::string ProgressLine(const Moment& moment) {
-  std::string line = fmt::format("{} · problems {}/{} · solved {} · rollouts {}/{}", Clock(moment.seconds), moment.done, moment.problems,
-                                 moment.solved, moment.rollouts, moment.rollouts_planned);
-  if (moment.seconds > 0) line += fmt::format(" · {:.0f} tokens/s", static_cast<double>(moment.tokens) / moment.seconds);
-  if (moment.batches > 0) line += fmt::format(" · {:.0f} rows/batch", static_cast<double>(moment.rows) / static_cast<double>(moment.batches));
-  if (moment.rollouts > 0 && moment.rollouts < moment.rollouts_planned) {
+  std::string line = fmt::format("{} · problems {}/{} · solved {} · rollouts {}/{}", Clock(moment.seconds), moment.done,
+                                 moment.problems, moment.solved, moment.rollouts, moment.rollouts_planned);
+  if (moment.seconds > 0)
+    line += fmt::format(" · {:.0f} tokens/s", static_cast<double>(moment.tokens) / moment.seconds);
+  if (moment.batches > 0)
+    line += fmt::format(" · {:.0f} rows/batch", static_cast<double>(moment.rows) / static_cast<double>(moment.batches));
+  // The first rollouts of all trees end together: before a twentieth is done, nothing can be said of the rest.
+  if (moment.rollouts * 20 > moment.rollouts_planned && moment.rollouts < moment.rollouts_planned) {
     const double left = static_cast<double>(moment.rollouts_planned - moment.rollouts);
     line += fmt::format(" · about {} left", Clock(moment.seconds * left / static_cast<double>(moment.rollouts)));
   }

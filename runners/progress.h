@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What a person sees while a campaign runs: one line that renews itself on a terminal, a plain line now and then elsewhere.
+// What a person sees while a campaign runs: one line that renews itself on a terminal, a plain line now and then
+// elsewhere.
 
 #include <cstdint>
 #include <optional>
@@ -11,11 +12,11 @@ namespace orrery::runners {
 
 // One moment of a campaign.
 struct Moment {
-  double seconds = 0;         // since this process began to search
-  uint64_t problems = 0;      // in all
+  double seconds = 0;     // since this process began to search
+  uint64_t problems = 0;  // in all
   uint64_t done = 0;
   uint64_t solved = 0;
-  uint64_t rollouts = 0;      // made or replayed by this process
+  uint64_t rollouts = 0;  // made or replayed by this process
   uint64_t rollouts_planned = 0;
   uint64_t tokens = 0;
   uint64_t batches = 0;
@@ -36,7 +37,7 @@ class Progress {
  private:
   bool quiet_;
   bool terminal_;
-  bool open_ = false;          // a line on the terminal waits for its end
+  bool open_ = false;  // a line on the terminal waits for its end
   double next_ = 0;
 };
 

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs Python by steps as a search would, tells what guards it, and attacks it.
 
-#include <CLI/CLI.hpp>
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include "sandbox/sandbox.h"
 
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "base/paths.h"
 #include "sandbox/attacks.h"
-#include "sandbox/sandbox.h"
 
 namespace orrery {
 namespace {
@@ -25,8 +26,9 @@ int Fail(const Status& status) {
 }
 
 void PrintStep(size_t number, const sandbox::StepResult& step) {
-  fmt::print("step {}: {}{}{} ({:.1f} ms, processor {:.1f} ms, peak {} MiB)\n", number, Name(step.verdict), step.error.empty() ? "" : ": ",
-             step.error, step.wall_seconds * 1e3, step.cpu_seconds * 1e3, step.peak_bytes >> 20);
+  fmt::print("step {}: {}{}{} ({:.1f} ms, processor {:.1f} ms, peak {} MiB)\n", number, Name(step.verdict),
+             step.error.empty() ? "" : ": ", step.error, step.wall_seconds * 1e3, step.cpu_seconds * 1e3,
+             step.peak_bytes >> 20);
   if (step.output.empty()) return;
   fmt::print("{}{}", step.output, step.output.back() == '\n' ? "" : "\n");
 }
@@ -75,8 +77,12 @@ int AttackAll(SandboxOptions options, const std::string& folder, const std::stri
                                         {"seconds", result.seconds}}
                              .dump());
     } else {
-      fmt::print("{:<32} {:<14} {:<14} {:>7.3f} s  {}{}\n", attack.name, Name(attack.expected), Name(result.verdict), result.seconds,
-                 result.escaped ? "ESCAPED" : right ? "" : "WRONG: ", right ? "" : result.error);
+      fmt::print("{:<32} {:<14} {:<14} {:>7.3f} s  {}{}\n", attack.name, Name(attack.expected), Name(result.verdict),
+                 result.seconds,
+                 result.escaped ? "ESCAPED"
+                 : right        ? ""
+                                : "WRONG: ",
+                 right ? "" : result.error);
     }
     std::fflush(stdout);
   }

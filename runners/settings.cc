@@ -46,12 +46,15 @@ search::Rules RulesOf(const schema::SearchConfig& config) {
   rules.max_total_tokens = config.max_total_tokens().value_or(rules.max_total_tokens);
   rules.wave = config.wave().value_or(rules.wave);
   rules.exploration = config.exploration().value_or(rules.exploration);
-  rules.unvisited = config.unvisited().value_or(schema::UnvisitedScore::infinite) == schema::UnvisitedScore::infinite ? search::Unvisited::kInfinite
-                                                                                                                     : search::Unvisited::kZero;
-  rules.dead_end = config.dead_end().value_or(schema::DeadEndPolicy::path) == schema::DeadEndPolicy::path ? search::DeadEndBackup::kPath
-                                                                                                         : search::DeadEndBackup::kItself;
+  rules.unvisited = config.unvisited().value_or(schema::UnvisitedScore::infinite) == schema::UnvisitedScore::infinite
+                        ? search::Unvisited::kInfinite
+                        : search::Unvisited::kZero;
+  rules.dead_end = config.dead_end().value_or(schema::DeadEndPolicy::path) == schema::DeadEndPolicy::path
+                       ? search::DeadEndBackup::kPath
+                       : search::DeadEndBackup::kItself;
   rules.tolerated_errors = config.tolerated_errors().value_or(rules.tolerated_errors);
-  rules.extra_rollouts_when_unsolved = config.extra_rollouts_when_unsolved().value_or(rules.extra_rollouts_when_unsolved);
+  rules.extra_rollouts_when_unsolved =
+      config.extra_rollouts_when_unsolved().value_or(rules.extra_rollouts_when_unsolved);
   return rules;
 }
 
@@ -61,7 +64,8 @@ reasoning::PromptForm PromptFormOf(schema::PromptStyle style) {
 
 model::EngineOptions EngineOptionsOf(const schema::Config& config) {
   const auto& model = *config.model();
-  return {.precision = model.precision() == schema::WeightPrecision::bfloat16 ? model::Precision::kBfloat16 : model::Precision::kFloat32,
+  return {.precision = model.precision() == schema::WeightPrecision::bfloat16 ? model::Precision::kBfloat16
+                                                                              : model::Precision::kFloat32,
           .threads = Threads(config.run()->threads()),
           .kv_bytes = model.kv_bytes(),
           .max_batch_rows = static_cast<int>(model.max_batch_rows()),
@@ -70,7 +74,8 @@ model::EngineOptions EngineOptionsOf(const schema::Config& config) {
 
 sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config) {
   sandbox::SandboxOptions options;
-  options.isolation = config.isolation() == schema::IsolationKind::none ? sandbox::Isolation::kNone : sandbox::Isolation::kBubblewrap;
+  options.isolation =
+      config.isolation() == schema::IsolationKind::none ? sandbox::Isolation::kNone : sandbox::Isolation::kBubblewrap;
   options.python = PythonEnvironment();
   options.wall_seconds = config.wall_seconds();
   options.memory_bytes = config.memory_bytes();
@@ -85,9 +90,11 @@ reasoning::GraderOptions GraderOptionsOf(const schema::GraderConfig& config) {
 }
 
 StatusOr<reasoning::ProblemSet> LoadProblemsOf(const schema::Config& config) {
-  const auto policy = config.problems()->bad_line() == schema::BadLinePolicy::skip ? reasoning::BadLine::kSkip : reasoning::BadLine::kFatal;
-  return reasoning::LoadProblems(CallerOrOwnFile(config.problems()->file()->string_view()),
-                                 {.limit = config.run()->limit(), .offset = config.run()->offset(), .bad_line = policy});
+  const auto policy = config.problems()->bad_line() == schema::BadLinePolicy::skip ? reasoning::BadLine::kSkip
+                                                                                   : reasoning::BadLine::kFatal;
+  return reasoning::LoadProblems(
+      CallerOrOwnFile(config.problems()->file()->string_view()),
+      {.limit = config.run()->limit(), .offset = config.run()->offset(), .bad_line = policy});
 }
 
 int Threads(uint32_t configured) {

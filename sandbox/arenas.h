@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Puts the warm interpreter's heap on huge pages, so that a fork copies hundreds of page-table entries and not tens of thousands.
+// Puts the warm interpreter's heap on huge pages, so that a fork copies hundreds of page-table entries and not tens of
+// thousands.
 
 namespace orrery::sandbox {
 
 // Before Py_Initialize: Python's small-object arenas and the C library's heap come from huge-page memory.
 void UseHugePages();
 
-// After warming up: new memory is ordinary, so that a step pays for what it touches and no more. Unused heap is given back.
+// After warming up: new memory is ordinary, so that a step pays for what it touches and no more. Unused heap is given
+// back.
 void UseOrdinaryPages();
 
 }  // namespace orrery::sandbox

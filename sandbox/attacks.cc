@@ -71,7 +71,8 @@ size_t Descendants() {
     }
     return false;
   };
-  return static_cast<size_t>(std::count_if(parents.begin(), parents.end(), [&](const auto& item) { return descends(item.first); }));
+  return static_cast<size_t>(
+      std::count_if(parents.begin(), parents.end(), [&](const auto& item) { return descends(item.first); }));
 }
 
 // True where the number of processes comes back to `before` within a second.

@@ -16,10 +16,11 @@ namespace {
 
 // No clock, no process id: the interpreter answers those itself (fixed_world.cc).
 constexpr int kAllowed[] = {
-    SCMP_SYS(read),         SCMP_SYS(write),          SCMP_SYS(lseek),       SCMP_SYS(fstat),       SCMP_SYS(newfstatat),
-    SCMP_SYS(close),        SCMP_SYS(close_range),    SCMP_SYS(munmap),      SCMP_SYS(mremap),      SCMP_SYS(madvise),
-    SCMP_SYS(brk),          SCMP_SYS(futex),          SCMP_SYS(exit),        SCMP_SYS(exit_group),  SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack), SCMP_SYS(sched_yield), SCMP_SYS(restart_syscall)};
+    SCMP_SYS(read),           SCMP_SYS(write),       SCMP_SYS(lseek),        SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),     SCMP_SYS(close),       SCMP_SYS(close_range),  SCMP_SYS(munmap),
+    SCMP_SYS(mremap),         SCMP_SYS(madvise),     SCMP_SYS(brk),          SCMP_SYS(futex),
+    SCMP_SYS(exit),           SCMP_SYS(exit_group),  SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack), SCMP_SYS(sched_yield),  SCMP_SYS(restart_syscall)};
 
 int AddRules(scmp_filter_ctx filter) {
   for (const int call : kAllowed) {
@@ -30,14 +31,17 @@ int AddRules(scmp_filter_ctx filter) {
   for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
     if (const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, not_executable); error != 0) return error;
   }
-  // For the interpreter's own loop: descriptors to their places, the end with the supervisor, the filter's descriptor handed over.
+  // For the interpreter's own loop: descriptors to their places, the end with the supervisor, the filter's descriptor
+  // handed over.
   int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(dup2), 1, SCMP_A0(SCMP_CMP_GE, kGivenReportFd));
-  if (error == 0) error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1, SCMP_A0(SCMP_CMP_EQ, kReportFd));
+  if (error == 0)
+    error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1, SCMP_A0(SCMP_CMP_EQ, kReportFd));
   if (error == 0) {
     error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 2, SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG),
                              SCMP_A1(SCMP_CMP_EQ, SIGKILL));
   }
-  if (error == 0) error = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_EQ, kForkFlags));
+  if (error == 0)
+    error = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_EQ, kForkFlags));
   // glibc falls back from clone3 to clone, which is refused: threads and forks fail with EPERM.
   if (error == 0) error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
   return error;
@@ -54,9 +58,12 @@ StatusOr<int> LoadFilter() {
   if (error == 0) error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
   if (error == 0) error = AddRules(filter);
   if (error == 0) error = seccomp_load(filter);
-  if (error != 0) return Unavailable("the kernel refuses the system call filter ({}); it needs Linux 5.9 or newer", std::strerror(-error));
+  if (error != 0)
+    return Unavailable("the kernel refuses the system call filter ({}); it needs Linux 5.9 or newer",
+                       std::strerror(-error));
   const int listener = seccomp_notify_fd(filter);
-  if (listener < 0) return Unavailable("the kernel gives no descriptor to grant forks on ({})", std::strerror(-listener));
+  if (listener < 0)
+    return Unavailable("the kernel gives no descriptor to grant forks on ({})", std::strerror(-listener));
   return listener;
 }
 

@@ -7,8 +7,9 @@
 
 namespace orrery::sandbox {
 
-// Loads the filter into this process for good (and forbids new privileges); returns the descriptor on which forks are granted.
-// What is not allowed answers EPERM; clone3 answers ENOSYS; calls by a foreign table (32-bit, x32) kill the process with SIGSYS.
+// Loads the filter into this process for good (and forbids new privileges); returns the descriptor on which forks are
+// granted. What is not allowed answers EPERM; clone3 answers ENOSYS; calls by a foreign table (32-bit, x32) kill the
+// process with SIGSYS.
 StatusOr<int> LoadFilter();
 
 }  // namespace orrery::sandbox

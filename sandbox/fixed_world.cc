@@ -149,10 +149,22 @@ reprfunc WrapperOf(reprfunc function) {
 }
 
 bool PrintsAddresses(const PyTypeObject* type) {
-  constexpr std::string_view kNames[] = {"object",        "function",      "builtin_function_or_method", "method-wrapper",
-                                         "generator",     "coroutine",     "async_generator",            "code",
-                                         "frame",         "cell",          "weakref",                    "weakref.ReferenceType",
-                                         "memoryview",    "_thread.lock",  "_thread.RLock",              "PyCapsule",
+  constexpr std::string_view kNames[] = {"object",
+                                         "function",
+                                         "builtin_function_or_method",
+                                         "method-wrapper",
+                                         "generator",
+                                         "coroutine",
+                                         "async_generator",
+                                         "code",
+                                         "frame",
+                                         "cell",
+                                         "weakref",
+                                         "weakref.ReferenceType",
+                                         "memoryview",
+                                         "_thread.lock",
+                                         "_thread.RLock",
+                                         "PyCapsule",
                                          "weakproxy"};
   return std::find(std::begin(kNames), std::end(kNames), type->tp_name) != std::end(kNames);
 }

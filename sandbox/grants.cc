@@ -14,7 +14,8 @@ std::optional<Paused> Grants::Next() const {
   if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLIN) == 0) return std::nullopt;
   seccomp_notif call{};
   if (ioctl(listener_, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) return std::nullopt;
-  return Paused{call.id, static_cast<pid_t>(call.pid), call.data.args[2], static_cast<Pause>(call.data.args[3]), call.data.args[4]};
+  return Paused{call.id, static_cast<pid_t>(call.pid), call.data.args[2], static_cast<Pause>(call.data.args[3]),
+                call.data.args[4]};
 }
 
 bool Grants::Give(const Paused& paused, int descriptor, int number) const {

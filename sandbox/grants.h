@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The supervisor's end of the system call filter: which interpreter process is paused, and leave for one of them to fork once.
+// The supervisor's end of the system call filter: which interpreter process is paused, and leave for one of them to
+// fork once.
 
 #include <sys/types.h>
 
@@ -16,7 +17,7 @@ namespace orrery::sandbox {
 struct Paused {
   uint64_t id = 0;
   pid_t pid = 0;
-  uint64_t magic = 0;   // kPauseMagic, unless the guest made the call itself
+  uint64_t magic = 0;  // kPauseMagic, unless the guest made the call itself
   Pause state = Pause::kOk;
   uint64_t reason = 0;  // errno of kNoFork
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process in which guests run: a warm Python whose every pause is a wait for the supervisor's grant to fork (step_protocol.h).
+// The process in which guests run: a warm Python whose every pause is a wait for the supervisor's grant to fork
+// (step_protocol.h).
 //
 // Started by the supervisor with descriptor 3 as its report socket:
 //   interpreter ZYGOTE.py PACKAGES_FOLDER MEMORY_BYTES CPU_SECONDS PARENT_DEATH(0|1)
@@ -43,8 +44,8 @@ struct Helpers {
 };
 
 [[noreturn]] void Die(std::string_view what, std::string_view why) {
-  std::fprintf(stderr, "the sandbox's interpreter: %.*s: %.*s\n", static_cast<int>(what.size()), what.data(), static_cast<int>(why.size()),
-               why.data());
+  std::fprintf(stderr, "the sandbox's interpreter: %.*s: %.*s\n", static_cast<int>(what.size()), what.data(),
+               static_cast<int>(why.size()), why.data());
   std::exit(1);
 }
 
@@ -72,7 +73,8 @@ PyObject* SealedFunction(PyObject*, PyObject* bytes) {
     done += written;
   }
   void* memory = MAP_FAILED;
-  if (file >= 0 && done == size && fcntl(file, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0) {
+  if (file >= 0 && done == size &&
+      fcntl(file, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0) {
     memory = mmap(nullptr, static_cast<size_t>(std::max<Py_ssize_t>(size, 1)), PROT_READ, MAP_SHARED, file, 0);
   }
   const int reason = errno;
@@ -85,7 +87,8 @@ PyMethodDef functions[] = {{"hide_addresses", &HideAddressesFunction, METH_O, nu
                            {"seed_entropy", &SeedEntropyFunction, METH_O, nullptr},
                            {"sealed", &SealedFunction, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
-PyModuleDef module_definition = {PyModuleDef_HEAD_INIT, "_orrery", nullptr, -1, functions, nullptr, nullptr, nullptr, nullptr};
+PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT, "_orrery", nullptr, -1, functions, nullptr, nullptr, nullptr, nullptr};
 
 PyObject* MakeModule() { return PyModule_Create(&module_definition); }
 
@@ -108,7 +111,8 @@ void StartPython(const std::filesystem::path& packages) {
   config.install_signal_handlers = 0;
   config.pathconfig_warnings = 0;
   config.module_search_paths_set = 1;
-  const std::filesystem::path library = "/usr/lib/python" + std::to_string(PY_MAJOR_VERSION) + "." + std::to_string(PY_MINOR_VERSION);
+  const std::filesystem::path library =
+      "/usr/lib/python" + std::to_string(PY_MAJOR_VERSION) + "." + std::to_string(PY_MINOR_VERSION);
   for (const auto& folder : {library, library / "lib-dynload", packages}) {
     Check(PyWideStringList_Append(&config.module_search_paths, folder.wstring().c_str()), "the module search path");
   }
@@ -124,8 +128,10 @@ Helpers Warm(const char* script) {
   PyObject* code = Py_CompileString(source.str().c_str(), script, Py_file_input);
   PyObject* globals = PyDict_New();
   PyObject* name = PyUnicode_FromString("orrery_zygote");
-  if (code == nullptr || globals == nullptr || name == nullptr || PyDict_SetItemString(globals, "__name__", name) != 0 ||
-      PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins()) != 0 || PyEval_EvalCode(code, globals, globals) == nullptr) {
+  if (code == nullptr || globals == nullptr || name == nullptr ||
+      PyDict_SetItemString(globals, "__name__", name) != 0 ||
+      PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins()) != 0 ||
+      PyEval_EvalCode(code, globals, globals) == nullptr) {
     PyErr_Print();
     Die(script, "failed");
   }
@@ -144,8 +150,8 @@ void Limit(int resource, rlim_t value) {
 
 constexpr rlim_t kMaxProcesses = 4096;  // a second line: the filter lets nobody fork but by grant
 
-// Address space is limited to what the warm interpreter has plus `memory_bytes`. Processes are counted for each user: they are limited
-// only where the sandbox has users of its own.
+// Address space is limited to what the warm interpreter has plus `memory_bytes`. Processes are counted for each user:
+// they are limited only where the sandbox has users of its own.
 void LimitResources(uint64_t memory_bytes, uint64_t cpu_seconds, bool own_users) {
   std::ifstream file("/proc/self/statm");
   uint64_t pages = 0;

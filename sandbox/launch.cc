@@ -69,8 +69,9 @@ StatusOr<fs::path> FindBubblewrap() {
 }
 
 std::vector<std::string> Bubblewrap(const fs::path& program, const Files& files) {
-  std::vector<std::string> line = {program.string(), "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc",
-                                   "--unshare-uts", "--unshare-cgroup-try", "--as-pid-1", "--new-session", "--clearenv"};
+  std::vector<std::string> line = {program.string(), "--unshare-user", "--unshare-pid",        "--unshare-net",
+                                   "--unshare-ipc",  "--unshare-uts",  "--unshare-cgroup-try", "--as-pid-1",
+                                   "--new-session",  "--clearenv"};
   const auto add = [&](std::initializer_list<std::string> words) { line.insert(line.end(), words); };
   add({"--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--hostname", "sandbox", "--ro-bind", "/usr", "/usr"});
   for (const char* folder : {"lib", "lib32", "lib64", "libx32"}) {
@@ -82,9 +83,12 @@ std::vector<std::string> Bubblewrap(const fs::path& program, const Files& files)
       add({"--ro-bind-try", path.string(), path.string()});
     }
   }
-  add({"--ro-bind", files.supervisor.string(), "/orrery/supervisor", "--ro-bind", files.interpreter.string(), "/orrery/interpreter"});
-  add({"--ro-bind", files.zygote.string(), "/orrery/zygote.py", "--ro-bind", files.packages.string(), "/orrery/packages"});
-  add({"--proc", "/proc", "--dev-bind", "/dev/null", "/dev/null", "--remount-ro", "/", "--chdir", "/", "/orrery/supervisor"});
+  add({"--ro-bind", files.supervisor.string(), "/orrery/supervisor", "--ro-bind", files.interpreter.string(),
+       "/orrery/interpreter"});
+  add({"--ro-bind", files.zygote.string(), "/orrery/zygote.py", "--ro-bind", files.packages.string(),
+       "/orrery/packages"});
+  add({"--proc", "/proc", "--dev-bind", "/dev/null", "/dev/null", "--remount-ro", "/", "--chdir", "/",
+       "/orrery/supervisor"});
   return line;
 }
 
@@ -97,16 +101,18 @@ std::string FirstLine(const fs::path& path) {
 
 // Why bubblewrap may have failed, as far as the system's settings tell, and what helps.
 std::string Remedy() {
-  if (FirstLine("/proc/sys/kernel/unprivileged_userns_clone") == "0") return "set the sysctl kernel.unprivileged_userns_clone=1";
+  if (FirstLine("/proc/sys/kernel/unprivileged_userns_clone") == "0")
+    return "set the sysctl kernel.unprivileged_userns_clone=1";
   if (FirstLine("/proc/sys/user/max_user_namespaces") == "0") return "raise the sysctl user.max_user_namespaces";
   if (FirstLine("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1") {
-    return "set the sysctl kernel.apparmor_restrict_unprivileged_userns=0 or give bwrap an AppArmor profile that allows user namespaces";
+    return "set the sysctl kernel.apparmor_restrict_unprivileged_userns=0 or give bwrap an AppArmor profile that "
+           "allows user namespaces";
   }
   return "allow user namespaces (in a container: run it with them, and with an unmasked /proc)";
 }
 
-// Starts the program with `socket` as descriptor 3 and `errors` as its standard error. The caller holds no lock that it needs: between
-// fork and exec only async-signal-safe calls are made.
+// Starts the program with `socket` as descriptor 3 and `errors` as its standard error. The caller holds no lock that it
+// needs: between fork and exec only async-signal-safe calls are made.
 pid_t Spawn(const std::vector<std::string>& line, int socket, int errors) {
   std::vector<char*> words;
   for (const auto& word : line) words.push_back(const_cast<char*>(word.c_str()));
@@ -161,7 +167,8 @@ StatusOr<Supervised> Supervised::Start(const SandboxOptions& options) {
   }
   std::array<int, 2> sockets{};
   std::array<int, 2> pipes{};
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) return Failed("socketpair: {}", std::strerror(errno));
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0)
+    return Failed("socketpair: {}", std::strerror(errno));
   started.socket_ = Descriptor(sockets[0]);
   Descriptor theirs(sockets[1]);
   if (pipe2(pipes.data(), O_CLOEXEC) != 0) return Failed("pipe: {}", std::strerror(errno));
@@ -189,10 +196,12 @@ StatusOr<Supervised> Supervised::Start(const SandboxOptions& options) {
     if (started.walls_ && said.find("bwrap:") != std::string::npos) {
       return Unavailable("no isolation: {}; {}, {}", said, Remedy(), kNoWalls);
     }
-    return Unavailable("the sandbox did not start ({}): {}", Message(answer.status()), said.empty() ? "it said nothing" : said);
+    return Unavailable("the sandbox did not start ({}): {}", Message(answer.status()),
+                       said.empty() ? "it said nothing" : said);
   }
   ORRERY_ASSIGN_OR_RETURN(const Ready ready, DecodeReady(*answer));
-  if (!ready.error.empty()) return Unavailable("the sandbox did not start: {}; {}", ready.error, ReadWhatIsThere(errors.get()));
+  if (!ready.error.empty())
+    return Unavailable("the sandbox did not start: {}; {}", ready.error, ReadWhatIsThere(errors.get()));
   started.guards_ = ready.guards;
   return started;
 }

@@ -38,8 +38,13 @@ constexpr rlim_t kStackBytes = rlim_t{8} << 20;
   if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(report, kReportFd) < 0) _exit(126);
   std::string memory = std::to_string(setup.memory_bytes);
   std::string cpu = std::to_string(static_cast<uint64_t>(std::ceil(setup.wall_seconds)) + 1);
-  std::array<const char*, 7> arguments = {setup.interpreter.c_str(), setup.zygote.c_str(),       setup.packages.c_str(), memory.c_str(),
-                                          cpu.c_str(),               setup.walls ? "0" : "1", nullptr};
+  std::array<const char*, 7> arguments = {setup.interpreter.c_str(),
+                                          setup.zygote.c_str(),
+                                          setup.packages.c_str(),
+                                          memory.c_str(),
+                                          cpu.c_str(),
+                                          setup.walls ? "0" : "1",
+                                          nullptr};
   // One thread for OpenBLAS, which would otherwise start them while it is loaded.
   std::array<const char*, 4> environment = {"OPENBLAS_NUM_THREADS=1", "LC_ALL=C.UTF-8", "PATH=/usr/bin", nullptr};
   execve(arguments[0], const_cast<char**>(arguments.data()), const_cast<char**>(environment.data()));
@@ -64,7 +69,8 @@ StatusOr<Descriptor> ReceiveListener(int report, double seconds) {
   message.msg_controllen = control.size();
   if (recvmsg(report, &message, MSG_CMSG_CLOEXEC) != 1) return Failed("the interpreter ended before it was warm");
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return Failed("the interpreter sent no descriptor to grant forks on");
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS)
+    return Failed("the interpreter sent no descriptor to grant forks on");
   int listener = -1;
   std::memcpy(&listener, CMSG_DATA(header), sizeof(listener));
   return Descriptor(listener);
@@ -86,7 +92,8 @@ uint64_t Kilobytes(const std::string& field) { return std::strtoull(field.c_str(
 
 StatusOr<Zygote> StartZygote(const Setup& setup, double seconds) {
   std::array<int, 2> ends{};
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return Failed("socketpair: {}", std::strerror(errno));
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return Failed("socketpair: {}", std::strerror(errno));
   const Descriptor ours(ends[0]);
   Descriptor theirs(ends[1]);
   Zygote zygote;
@@ -121,7 +128,8 @@ MemoryUse ReadMemoryUse(pid_t pid) {
   }
   std::ifstream stat(folder + "/stat");
   std::string rest;
-  std::getline(stat, rest, ')');  // the program's name; then state and the eight numbers up to the faults that needed no disk
+  std::getline(stat, rest,
+               ')');  // the program's name; then state and the eight numbers up to the faults that needed no disk
   for (int field = 0; field < 7; ++field) stat >> rest;
   uint64_t faults = 0;
   stat >> rest >> faults;
@@ -142,13 +150,17 @@ std::vector<std::string> DescribeGuards(pid_t zygote, const Setup& setup) {
   for (std::string name; std::getline(namespaces, name);) {
     if (setup.caller_namespaces.find(name) == std::string::npos) own += " " + name.substr(0, name.find(':'));
   }
-  guards.push_back(fmt::format("walls: {}", setup.walls ? "bubblewrap; empty read-only root, uid 65534" : "none (asked for)"));
+  guards.push_back(
+      fmt::format("walls: {}", setup.walls ? "bubblewrap; empty read-only root, uid 65534" : "none (asked for)"));
   guards.push_back(fmt::format("own namespaces:{}", own.empty() ? " none" : own));
   guards.push_back(fmt::format("no new privileges: {}", Field(status, "NoNewPrivs") == "1" ? "yes" : "no"));
-  guards.push_back(fmt::format("capabilities: {}", Field(status, "CapEff") == "0000000000000000" ? "none" : Field(status, "CapEff")));
-  guards.push_back(fmt::format("system call filters: {} (forks by grant only; nothing new executable; no open)", Field(status, "Seccomp_filters")));
+  guards.push_back(fmt::format("capabilities: {}",
+                               Field(status, "CapEff") == "0000000000000000" ? "none" : Field(status, "CapEff")));
+  guards.push_back(fmt::format("system call filters: {} (forks by grant only; nothing new executable; no open)",
+                               Field(status, "Seccomp_filters")));
   guards.push_back(fmt::format("memory: {} MiB above the warm interpreter", setup.memory_bytes >> 20));
-  guards.push_back(fmt::format("deadline: {} s a step, {} s of processor", setup.wall_seconds, std::ceil(setup.wall_seconds) + 1));
+  guards.push_back(
+      fmt::format("deadline: {} s a step, {} s of processor", setup.wall_seconds, std::ceil(setup.wall_seconds) + 1));
   guards.push_back(fmt::format("output: {} bytes a step", setup.output_bytes));
   guards.push_back(fmt::format("snapshots: at most {}, {} MiB", setup.snapshot_count, setup.snapshot_bytes >> 20));
   std::ifstream file("/proc/" + std::to_string(zygote) + "/personality");

@@ -37,7 +37,8 @@ class Client : public Sandbox {
   StatusOr<StepResult> Ask(const StepRequest& request) {
     ORRERY_RETURN_IF_ERROR(SendFrame(supervised_->socket(), Encode(request)));
     const double steps = static_cast<double>(request.parents.size()) + 1;
-    ORRERY_ASSIGN_OR_RETURN(const auto frame, ReceiveFrame(supervised_->socket(), steps * options_.wall_seconds + kGraceSeconds));
+    ORRERY_ASSIGN_OR_RETURN(const auto frame,
+                            ReceiveFrame(supervised_->socket(), steps * options_.wall_seconds + kGraceSeconds));
     return DecodeResult(frame);
   }
 

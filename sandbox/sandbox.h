@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Runs a model's Python, step by step, where it can do no harm: one Sandbox is a warmed interpreter (sympy and numpy imported) in
-// namespaces of its own under a supervisor that alone limits, kills and judges.
+// Runs a model's Python, step by step, where it can do no harm: one Sandbox is a warmed interpreter (sympy and numpy
+// imported) in namespaces of its own under a supervisor that alone limits, kills and judges.
 //
-// A step is run on its parent's snapshot: the state of the interpreter after the steps before it. Siblings share nothing they write.
-// A Sandbox object is used by one thread at a time; a pool holds several.
+// A step is run on its parent's snapshot: the state of the interpreter after the steps before it. Siblings share
+// nothing they write. A Sandbox object is used by one thread at a time; a pool holds several.
 
 #include <cstdint>
 #include <filesystem>
@@ -24,8 +24,8 @@ enum class Verdict : uint8_t {
   kTimeOut,       // environmental: depends on the machine
   kMemoryLimit,   // environmental
   kOutputLimit,
-  kSignal,        // died of a signal that the supervisor did not send (for example a C stack overflow)
-  kInternal,      // the sandbox itself failed: nobody's fault, try again
+  kSignal,    // died of a signal that the supervisor did not send (for example a C stack overflow)
+  kInternal,  // the sandbox itself failed: nobody's fault, try again
 };
 
 std::string_view Name(Verdict verdict);
@@ -58,12 +58,14 @@ struct StepRequest {
 
 struct StepResult {
   Verdict verdict = Verdict::kInternal;
-  std::string output;          // what this step alone printed to standard output (standard error is dropped); valid UTF-8, other bytes as \xNN; cut at the limit
-  std::string error;           // runtime-error: the traceback's last line; kSignal: the signal's name; kTimeOut: which clock; kInternal: what failed
+  std::string output;  // what this step alone printed to standard output (standard error is dropped); valid UTF-8,
+                       // other bytes as \xNN; cut at the limit
+  std::string error;   // runtime-error: the traceback's last line; kSignal: the signal's name; kTimeOut: which clock;
+                       // kInternal: what failed
   double cpu_seconds = 0;
   double wall_seconds = 0;
   uint64_t peak_bytes = 0;
-  int steps_executed = 0;      // 1, or more where the parent's snapshot was gone and the prefix was replayed
+  int steps_executed = 0;  // 1, or more where the parent's snapshot was gone and the prefix was replayed
 };
 
 class Sandbox {

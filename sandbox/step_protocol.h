@@ -3,9 +3,9 @@
 
 // What the supervisor and an interpreter process agree on; see README.md for the whole exchange.
 //
-// An interpreter process that has nothing to do is blocked in clone(kForkFlags, 0, kPauseMagic, state, errno): the system call
-// filter hands that call to the supervisor, who answers it when a child step is to be forked here, and never otherwise. So a paused
-// process cannot run, whatever it claims, and each answer is a grant for exactly one fork.
+// An interpreter process that has nothing to do is blocked in clone(kForkFlags, 0, kPauseMagic, state, errno): the
+// system call filter hands that call to the supervisor, who answers it when a child step is to be forked here, and
+// never otherwise. So a paused process cannot run, whatever it claims, and each answer is a grant for exactly one fork.
 
 #include <sched.h>
 
@@ -20,10 +20,10 @@ inline constexpr uint64_t kPauseMagic = 0x6f727265727931;
 
 // Why a process pauses: the fourth argument of its clone call.
 enum class Pause : uint64_t {
-  kOk = 1,        // warm, or its step ended without an exception
-  kError = 2,     // an exception left the step; its last line was written to kReportFd
-  kMemory = 3,    // the same, and it was a MemoryError
-  kNoFork = 4,    // the fork that was granted failed; the fifth argument is errno
+  kOk = 1,      // warm, or its step ended without an exception
+  kError = 2,   // an exception left the step; its last line was written to kReportFd
+  kMemory = 3,  // the same, and it was a MemoryError
+  kNoFork = 4,  // the fork that was granted failed; the fifth argument is errno
 };
 
 // Descriptors of an interpreter process. Its own:

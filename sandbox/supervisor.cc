@@ -56,7 +56,9 @@ StepResult Internal(std::string why) {
   return result;
 }
 
-double Seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec); }
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
 
 double CpuSeconds(const rusage& usage) { return Seconds(usage.ru_utime) + Seconds(usage.ru_stime); }
 
@@ -75,7 +77,8 @@ Supervisor::Supervisor(int client, const Setup& setup, Zygote zygote)
 
 bool Supervisor::WaitForRequest() {
   for (;;) {
-    std::array<pollfd, 3> ready = {{{client_, POLLIN, 0}, {grants_.descriptor(), POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
+    std::array<pollfd, 3> ready = {
+        {{client_, POLLIN, 0}, {grants_.descriptor(), POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
     if (poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR) return false;
     if (ready[1].revents != 0) TakePauses(nullptr);
     if (ready[2].revents != 0) Reap(nullptr);
@@ -92,7 +95,8 @@ StepResult Supervisor::Run(const StepRequest& request) {
   int executed = 0;
   size_t depth = keys.size();
   Outcome outcome;
-  // Down to the deepest snapshot that lives, then up again step by step; a snapshot that dies under us sends us down once more.
+  // Down to the deepest snapshot that lives, then up again step by step; a snapshot that dies under us sends us down
+  // once more.
   for (int losses = 0; losses < 3 && !broken_;) {
     for (depth = keys.size() - 1; depth > 0 && snapshots_.count(keys[depth]) == 0;) --depth;
     outcome = Outcome();
@@ -110,7 +114,8 @@ StepResult Supervisor::Run(const StepRequest& request) {
   if (outcome.parent_lost) return Internal("snapshots die as soon as they are made");
   if (depth < request.parents.size()) {
     const auto& replay = outcome.result;
-    return Internal(fmt::format("step {} of the prefix was ok and now ends {} {}", depth + 1, Name(replay.verdict), replay.error));
+    return Internal(
+        fmt::format("step {} of the prefix was ok and now ends {} {}", depth + 1, Name(replay.verdict), replay.error));
   }
   StepResult result = std::move(outcome.result);
   result.steps_executed = executed + 1;
@@ -145,7 +150,8 @@ Supervisor::Outcome Supervisor::RunOn(const std::string& parent_key, const Step&
     return outcome;
   }
   parent->second.used = requests_;
-  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(setup_.wall_seconds));
+  const auto deadline =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(setup_.wall_seconds));
   Wait(current, deadline);
   const bool late = !current.paused && !current.gone && !current.unforked && !TooMuch(current);
   Judge(current, late, outcome);
@@ -154,7 +160,8 @@ Supervisor::Outcome Supervisor::RunOn(const std::string& parent_key, const Step&
 }
 
 void Supervisor::AwaitPause(const std::string& key) {
-  const auto patience = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kPatienceSeconds));
+  const auto patience =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kPatienceSeconds));
   auto snapshot = snapshots_.find(key);
   while (snapshot != snapshots_.end() && !snapshot->second.paused && Clock::now() < patience) {
     Pump(nullptr, 100);
@@ -184,8 +191,9 @@ bool Supervisor::Fork(Snapshot& parent, const Step& step, Current& current) {
   const Paused paused = *parent.paused;
   current.parent = parent.pid;
   parent.paused.reset();
-  return grants_.Give(paused, child_report.get(), kGivenReportFd) && grants_.Give(paused, child_output.get(), kGivenOutputFd) &&
-         grants_.Give(paused, code.get(), kGivenCodeFd) && grants_.Allow(paused);
+  return grants_.Give(paused, child_report.get(), kGivenReportFd) &&
+         grants_.Give(paused, child_output.get(), kGivenOutputFd) && grants_.Give(paused, code.get(), kGivenCodeFd) &&
+         grants_.Allow(paused);
 }
 
 void Supervisor::Wait(Current& current, Clock::time_point deadline) {
@@ -334,7 +342,8 @@ void Supervisor::TakePauses(Current* current) {
     const auto known = FindSnapshot(paused->pid);
     if (known == snapshots_.end()) {
       if (dying_.count(paused->pid) != 0) continue;
-      if (current != nullptr && current->pid == 0) {  // the only child that we cannot know yet: its guest kept it from saying hello
+      if (current != nullptr &&
+          current->pid == 0) {  // the only child that we cannot know yet: its guest kept it from saying hello
         current->pid = paused->pid;
         current->paused = paused;
       } else {
@@ -356,8 +365,7 @@ void Supervisor::TakePauses(Current* current) {
 
 void Supervisor::Reap(Current* current) {
   signalfd_siginfo ignored{};
-  while (read(signals_.get(), &ignored, sizeof(ignored)) > 0) {
-  }
+  while (read(signals_.get(), &ignored, sizeof(ignored)) > 0) {}
   for (;;) {
     int status = 0;
     rusage usage{};
@@ -377,7 +385,8 @@ void Supervisor::Reap(Current* current) {
 }
 
 void Supervisor::End(Current& current) {
-  const auto patience = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kPatienceSeconds));
+  const auto patience =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kPatienceSeconds));
   for (const pid_t child : Children()) {
     if (current.pid == 0 && dying_.count(child) == 0 && FindSnapshot(child) == snapshots_.end()) current.pid = child;
   }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The parent of every step: forks it from its parent step's snapshot, reads what it prints, limits, kills and judges it.
+// The parent of every step: forks it from its parent step's snapshot, reads what it prints, limits, kills and judges
+// it.
 //
-// One step runs at a time; the others are paused snapshots, least recently used first to go. Nothing that a guest writes is parsed
-// but the one line that says which exception left its own step.
+// One step runs at a time; the others are paused snapshots, least recently used first to go. Nothing that a guest
+// writes is parsed but the one line that says which exception left its own step.
 
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -71,14 +72,16 @@ class Supervisor {
   Outcome RunOn(const std::string& parent_key, const Step& step);
   // Makes a snapshot of a step that ended ok; returns the most memory that it had.
   uint64_t Keep(const std::string& parent_key, const std::string& key, const Paused& paused);
-  // Waits until the snapshot is paused again after a fork, as it is at once unless its guest meddles: then it is killed.
+  // Waits until the snapshot is paused again after a fork, as it is at once unless its guest meddles: then it is
+  // killed.
   void AwaitPause(const std::string& key);
   bool Fork(Snapshot& parent, const Step& step, Current& current);
   void Wait(Current& current, Clock::time_point deadline);
   void Judge(Current& current, bool late, Outcome& outcome);
   void JudgeDeath(const Current& current, StepResult& result) const;
 
-  // Waits for anything to happen, at most `milliseconds`, and takes note of it. Ends the process where the client is gone.
+  // Waits for anything to happen, at most `milliseconds`, and takes note of it. Ends the process where the client is
+  // gone.
   void Pump(Current* current, int milliseconds);
   void ReadOutput(Current& current) const;
   void ReadReport(Current& current) const;

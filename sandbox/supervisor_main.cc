@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The supervisor's program: process 1 of the sandbox's namespaces. Started by Sandbox::Start with descriptor 3 as its socket.
+// The supervisor's program: process 1 of the sandbox's namespaces. Started by Sandbox::Start with descriptor 3 as its
+// socket.
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -26,7 +27,8 @@ int Serve() {
     std::fprintf(stderr, "the sandbox's supervisor: %s\n", Message(setup.status()).c_str());
     return 1;
   }
-  // The one that waits for us is bubblewrap, whose end must be ours. Without walls it is a thread of the caller's, whose end means nothing.
+  // The one that waits for us is bubblewrap, whose end must be ours. Without walls it is a thread of the caller's,
+  // whose end means nothing.
   if (setup->walls) prctl(PR_SET_PDEATHSIG, SIGKILL);
   auto zygote = StartZygote(*setup, kWarmSeconds);
   Ready ready;

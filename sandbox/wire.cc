@@ -56,7 +56,8 @@ class Reader {
     bytes_.remove_prefix(size);
     return text;
   }
-  // How many items follow, each of at least `item_bytes`: a count that cannot be true is an error before anything is reserved.
+  // How many items follow, each of at least `item_bytes`: a count that cannot be true is an error before anything is
+  // reserved.
   uint32_t Count(size_t item_bytes) {
     const auto count = Number<uint32_t>();
     return Has(size_t{count} * item_bytes) ? count : 0;
@@ -183,7 +184,8 @@ StatusOr<StepResult> DecodeResult(std::string_view bytes) {
 }
 
 Status SendFrame(int socket, std::string_view payload) {
-  if (payload.size() > kMaxFrame) return InvalidInput("a message of {} bytes; {} are allowed", payload.size(), kMaxFrame);
+  if (payload.size() > kMaxFrame)
+    return InvalidInput("a message of {} bytes; {} are allowed", payload.size(), kMaxFrame);
   const auto size = static_cast<uint32_t>(payload.size());
   std::string frame(reinterpret_cast<const char*>(&size), sizeof(size));
   frame.append(payload);
@@ -224,7 +226,8 @@ Status ReceiveExactly(int socket, char* to, size_t size, bool forever, Clock::ti
 
 StatusOr<std::string> ReceiveFrame(int socket, double seconds) {
   const bool forever = seconds < 0;
-  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(forever ? 0 : seconds));
+  const auto deadline =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(forever ? 0 : seconds));
   uint32_t size = 0;
   ORRERY_RETURN_IF_ERROR(ReceiveExactly(socket, reinterpret_cast<char*>(&size), sizeof(size), forever, deadline));
   if (size > kMaxFrame) return Corrupt("a message claims {} bytes; {} are allowed", size, kMaxFrame);

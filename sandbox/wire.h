@@ -3,8 +3,8 @@
 
 // What a Sandbox and its supervisor say to each other: length-framed binary messages over one socket.
 //
-// A frame is a little-endian uint32 length and that many bytes. Guests never see this socket. Both sides check every length
-// against what is there, and refuse trailing bytes.
+// A frame is a little-endian uint32 length and that many bytes. Guests never see this socket. Both sides check every
+// length against what is there, and refuse trailing bytes.
 
 #include <cstdint>
 #include <string>
@@ -28,8 +28,9 @@ struct Setup {
   bool walls = false;  // it runs in namespaces of its own, as process 1
   std::string interpreter;
   std::string zygote;
-  std::string packages;  // the folder of the pinned environment's packages
-  std::string caller_namespaces;  // as NamespaceNames() gives them in the client, so that the supervisor can tell which are its own
+  std::string packages;           // the folder of the pinned environment's packages
+  std::string caller_namespaces;  // as NamespaceNames() gives them in the client, so that the supervisor can tell which
+                                  // are its own
 };
 
 // "user:[4026531837]", "pid:[…]" and so on of this process, a line each.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A finished FlatBuffer that is never written again: built once, shared by reference count, the same bytes in memory, on disk and on a wire.
+// A finished FlatBuffer that is never written again: built once, shared by reference count, the same bytes in memory,
+// on disk and on a wire.
 
 #include <flatbuffers/flatbuffers.h>
 
@@ -22,7 +23,8 @@ class Chunk {
 
   // Takes over a builder's finished buffer.
   explicit Chunk(flatbuffers::FlatBufferBuilder&& finished)
-      : bytes_(std::make_shared<const flatbuffers::DetachedBuffer>(finished.Release())), view_(reinterpret_cast<const char*>(bytes_->data()), bytes_->size()) {}
+      : bytes_(std::make_shared<const flatbuffers::DetachedBuffer>(finished.Release())),
+        view_(reinterpret_cast<const char*>(bytes_->data()), bytes_->size()) {}
 
   // Copies bytes that came from outside; Corrupt if they are no T.
   static StatusOr<Chunk> Verified(std::string_view bytes) {
@@ -30,7 +32,8 @@ class Chunk {
     chunk.owned_ = std::make_shared<const std::string>(bytes);  // first: only the copy is sure to be aligned
     chunk.view_ = *chunk.owned_;
     flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(chunk.view_.data()), chunk.view_.size());
-    if (!verifier.VerifyBuffer<T>(nullptr)) return Corrupt("a record of {} bytes is not the FlatBuffer that was expected", bytes.size());
+    if (!verifier.VerifyBuffer<T>(nullptr))
+      return Corrupt("a record of {} bytes is not the FlatBuffer that was expected", bytes.size());
     return chunk;
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The report's style and its few lines of script. Colours are Okabe and Ito's blue and vermilion, which colour-blind readers tell apart;
-// nothing is said by colour alone.
+// The report's style and its few lines of script. Colours are Okabe and Ito's blue and vermilion, which colour-blind
+// readers tell apart; nothing is said by colour alone.
 
 #include <string_view>
 
@@ -70,6 +70,7 @@ footer { color: var(--quiet); font-size: .875rem; margin-top: 22px; }
 )css";
 
 inline constexpr std::string_view kScript =
-    "document.getElementById('only').addEventListener('change',e=>document.body.classList.toggle('unsolved',e.target.checked));";
+    "document.getElementById('only').addEventListener('change',e=>document.body.classList.toggle('unsolved',e.target."
+    "checked));";
 
 }  // namespace orrery::store

@@ -3,8 +3,8 @@
 
 // Matrix products and attention on AMX tiles (bfloat16 in, float32 out).
 //
-// A tile product computes every row by itself in an order fixed by the instruction, so rows never see each other: sixteen rows
-// of whatever origin may share a tile.
+// A tile product computes every row by itself in an order fixed by the instruction, so rows never see each other:
+// sixteen rows of whatever origin may share a tile.
 
 #include <cstddef>
 #include <cstdint>

@@ -11,7 +11,8 @@ namespace orrery::kernels::cpu {
 
 size_t AmxKeyIndex(int head_dim, int kv_head, int d, int slot) {
   const size_t head = static_cast<size_t>(kv_head) * head_dim * kPageTokens;
-  return head + static_cast<size_t>((d / 32) * 2 + slot / 16) * 512 + static_cast<size_t>(d % 32 / 2 * 32 + slot % 16 * 2 + d % 2);
+  return head + static_cast<size_t>((d / 32) * 2 + slot / 16) * 512 +
+         static_cast<size_t>(d % 32 / 2 * 32 + slot % 16 * 2 + d % 2);
 }
 
 size_t AmxValueIndex(int head_dim, int kv_head, int d, int slot) {
@@ -26,7 +27,6 @@ bool AmxAttends(const AttentionShape& shape) { return shape.head_dim % 32 == 0 &
 
 namespace {
 #include "kernels/cpu/lanes_avx512.inc"
-
 #include "kernels/cpu/vector_exp.inc"
 
 constexpr int kRows = 32;       // rows of one pass: their queries and sums stay in the second-level cache
@@ -36,10 +36,10 @@ constexpr int kTileBytes = 64;  // of a tile's row
 // The running softmax of a pass's queries: row r's head g is query r · group + g.
 struct Pass {
   int dim, group, queries;
-  float scale;          // of scores, in units of log2
-  uint16_t* q;          // [queries + kTile][dim]
-  float* value;         // [queries + kTile][dim], not yet divided by sum
-  float* largest;       // [queries + kTile]
+  float scale;     // of scores, in units of log2
+  uint16_t* q;     // [queries + kTile][dim]
+  float* value;    // [queries + kTile][dim], not yet divided by sum
+  float* largest;  // [queries + kTile]
   float* sum;
 };
 
@@ -128,7 +128,8 @@ void Page(const Pass& pass, int first, int last, const uint16_t* keys, const uin
 
 void LoadQueries(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, const Pass& pass) {
   for (int i = 0; i < pass.queries; ++i) {
-    const float* q = rows.q + (first + i / pass.group) * rows.q_stride + (kv_head * pass.group + i % pass.group) * pass.dim;
+    const float* q =
+        rows.q + (first + i / pass.group) * rows.q_stride + (kv_head * pass.group + i % pass.group) * pass.dim;
     for (int d = 0; d < pass.dim; d += 16) Store(pass.q + static_cast<ptrdiff_t>(i) * pass.dim + d, Load(q + d));
     pass.largest[i] = -__builtin_inff();
     pass.sum[i] = 0;
@@ -140,13 +141,16 @@ void LoadQueries(const AttentionShape& shape, const AttentionRows& rows, int kv_
 void StoreValues(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, const Pass& pass) {
   const ptrdiff_t stride = PaddedWidth(shape.heads * pass.dim);
   for (int i = 0; i < pass.queries; ++i) {
-    uint16_t* out = static_cast<uint16_t*>(rows.out) + (first + i / pass.group) * stride + (kv_head * pass.group + i % pass.group) * pass.dim;
+    uint16_t* out = static_cast<uint16_t*>(rows.out) + (first + i / pass.group) * stride +
+                    (kv_head * pass.group + i % pass.group) * pass.dim;
     const F16 inverse = Set(1.0f / pass.sum[i]);
-    for (int d = 0; d < pass.dim; d += 16) Store(out + d, Mul(Load(pass.value + static_cast<ptrdiff_t>(i) * pass.dim + d), inverse));
+    for (int d = 0; d < pass.dim; d += 16)
+      Store(out + d, Mul(Load(pass.value + static_cast<ptrdiff_t>(i) * pass.dim + d), inverse));
   }
 }
 
-void OnePass(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int count, const Pass& pass) {
+void OnePass(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int count,
+             const Pass& pass) {
   const int32_t* lengths = rows.lengths + first;
   const int32_t* const* tables = rows.pages + first;
   const ptrdiff_t head_elements = static_cast<ptrdiff_t>(shape.head_dim) * kPageTokens;
@@ -183,7 +187,8 @@ void AmxAttend(const AttentionShape& shape, const AttentionRows& rows, int kv_he
   for (; first < last; first += kRows) {
     const int count = last - first < kRows ? last - first : kRows;
     const float scale = kLog2e / __builtin_sqrtf(static_cast<float>(shape.head_dim));
-    const Pass pass = {shape.head_dim, shape.group(), count * shape.group(), scale, q.data(), value.data(), largest.data(), sum.data()};
+    const Pass pass = {shape.head_dim, shape.group(), count * shape.group(), scale,
+                       q.data(),       value.data(),  largest.data(),        sum.data()};
     LoadQueries(shape, rows, kv_head, first, pass);
     OnePass(shape, rows, kv_head, first, count, pass);
     StoreValues(shape, rows, kv_head, first, pass);

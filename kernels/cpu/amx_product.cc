@@ -26,7 +26,8 @@ constexpr int kAhead = 16 * kTileElements;
 template <bool kPrefetch>
 inline void FetchAhead(const uint16_t* w) {
   if constexpr (kPrefetch) {
-    for (int line = 0; line < 2 * kTileElements; line += 32) _mm_prefetch(reinterpret_cast<const char*>(w + kAhead + line), _MM_HINT_T1);
+    for (int line = 0; line < 2 * kTileElements; line += 32)
+      _mm_prefetch(reinterpret_cast<const char*>(w + kAhead + line), _MM_HINT_T1);
   }
 }
 

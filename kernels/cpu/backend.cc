@@ -23,8 +23,10 @@ constexpr Type kTypeOf = sizeof(T) == 4 ? Type::kFloat32 : Type::kBfloat16;
 
 template <class T>
 T Rounded(float value) {
-  if constexpr (sizeof(T) == 4) return value;
-  else return ToBfloat16(value);
+  if constexpr (sizeof(T) == 4)
+    return value;
+  else
+    return ToBfloat16(value);
 }
 
 int BlockColumns(int n) { return n < 4096 ? 32 : 128; }
@@ -39,7 +41,10 @@ template <class T>
 class PanelMatrix : public Matrix {
  public:
   PanelMatrix(int n, int k, const VectorTable<T>& table)
-      : Matrix(n, k, BlockColumns(n)), table_(table), depth_(PaddedWidth(k)), memory_(PanelBytes(n, k, sizeof(T)) + kReadAhead) {}
+      : Matrix(n, k, BlockColumns(n)),
+        table_(table),
+        depth_(PaddedWidth(k)),
+        memory_(PanelBytes(n, k, sizeof(T)) + kReadAhead) {}
 
   void Pack(int block, const float* w) override {
     T* out = Block(block);
@@ -47,7 +52,8 @@ class PanelMatrix : public Matrix {
     for (int c = 0; c < columns(block); ++c) {
       T* panel = out + static_cast<size_t>(c / 16) * 16 * depth_;
       for (int i = 0; i < k(); ++i) {
-        panel[static_cast<size_t>(i / kPair) * 16 * kPair + c % 16 * kPair + i % kPair] = Rounded<T>(w[static_cast<size_t>(c) * k() + i]);
+        panel[static_cast<size_t>(i / kPair) * 16 * kPair + c % 16 * kPair + i % kPair] =
+            Rounded<T>(w[static_cast<size_t>(c) * k() + i]);
       }
     }
   }
@@ -89,7 +95,9 @@ class AmxMatrix : public Matrix {
   }
 
  private:
-  uint16_t* Block(int block) const { return memory_.as<uint16_t>() + static_cast<size_t>(block) * block_columns() * depth_; }
+  uint16_t* Block(int block) const {
+    return memory_.as<uint16_t>() + static_cast<size_t>(block) * block_columns() * depth_;
+  }
 
   int depth_;
   WeightMemory memory_;
@@ -189,7 +197,8 @@ class CpuBackend : public Backend {
           fn(AmxKeyIndex(dim, h, d, slot), all_keys + AmxValueIndex(dim, h, d, slot), h * dim + d);
         } else {
           const size_t head = static_cast<size_t>(h) * dim * kPageTokens;
-          fn(head + static_cast<size_t>(d) * kPageTokens + slot, all_keys + head + static_cast<size_t>(slot) * dim + d, h * dim + d);
+          fn(head + static_cast<size_t>(d) * kPageTokens + slot, all_keys + head + static_cast<size_t>(slot) * dim + d,
+             h * dim + d);
         }
       }
     }

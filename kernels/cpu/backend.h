@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The processor's back end: oneDNN's matrix products where they are batch-invariant, our own elsewhere (docs: kernels/README.md).
+// The processor's back end: oneDNN's matrix products where they are batch-invariant, our own elsewhere (docs:
+// kernels/README.md).
 
 #include <memory>
 

@@ -13,7 +13,8 @@
 namespace orrery::kernels::cpu {
 namespace {
 
-// Rows go through the library in tiles of at most this many, padded to kRowTile: few primitives, each made once per shape.
+// Rows go through the library in tiles of at most this many, padded to kRowTile: few primitives, each made once per
+// shape.
 constexpr int kMostRows = 64;
 
 dnnl::engine& Engine() {
@@ -66,7 +67,8 @@ class DnnlMatrix : public Matrix {
         padded[static_cast<size_t>(c) * depth_ + i] = value;
       }
     }
-    const dnnl::memory::desc plain({depth_, block_columns()}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::ba);
+    const dnnl::memory::desc plain({depth_, block_columns()}, dnnl::memory::data_type::f32,
+                                   dnnl::memory::format_tag::ba);
     dnnl::memory from(plain, Engine(), padded.data());
     dnnl::memory to(packing_, Engine(), Block(block));
     dnnl::stream stream(Engine());
@@ -89,13 +91,16 @@ class DnnlMatrix : public Matrix {
       if (scratch.size() < needed) scratch.resize(needed);
       auto* input = static_cast<const uint8_t*>(x) + static_cast<size_t>(first) * depth_ * Size(type_);
       product.primitive.execute(
-          stream, {{DNNL_ARG_SRC, dnnl::memory(plan.src_desc(), Engine(), const_cast<uint8_t*>(input))},
-                   {DNNL_ARG_WEIGHTS, dnnl::memory(packing_, Engine(), Block(block))},
-                   {DNNL_ARG_DST, dnnl::memory(plan.dst_desc(), Engine(), dense.data())},
-                   {DNNL_ARG_SCRATCHPAD, dnnl::memory(plan.scratchpad_desc(), Engine(),
-                                                      reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64))}});
+          stream,
+          {{DNNL_ARG_SRC, dnnl::memory(plan.src_desc(), Engine(), const_cast<uint8_t*>(input))},
+           {DNNL_ARG_WEIGHTS, dnnl::memory(packing_, Engine(), Block(block))},
+           {DNNL_ARG_DST, dnnl::memory(plan.dst_desc(), Engine(), dense.data())},
+           {DNNL_ARG_SCRATCHPAD,
+            dnnl::memory(plan.scratchpad_desc(), Engine(),
+                         reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64))}});
       stream.wait();
-      for (int r = 0; r < std::min(count, rows - first); ++r) std::copy_n(&dense[r * width], width, y + (first + r) * y_stride);
+      for (int r = 0; r < std::min(count, rows - first); ++r)
+        std::copy_n(&dense[r * width], width, y + (first + r) * y_stride);
     }
   }
 
@@ -105,7 +110,8 @@ class DnnlMatrix : public Matrix {
   const Product& Find(int rows) const {
     const std::lock_guard lock(mutex_);
     auto& found = products_[rows / kRowTile - 1];
-    if (found == nullptr) found = std::make_unique<Product>(MakeProduct(rows, block_columns(), depth_, type_, &packing_));
+    if (found == nullptr)
+      found = std::make_unique<Product>(MakeProduct(rows, block_columns(), depth_, type_, &packing_));
     return *found;
   }
 

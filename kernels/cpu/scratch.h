@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Small pieces that the kernels' object files share by text, each with a copy of its own (internal linkage: see vector.inc).
+// Small pieces that the kernels' object files share by text, each with a copy of its own (internal linkage: see
+// vector.inc).
 
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +16,8 @@ namespace {
 template <class T>
 class ScratchArray {
  public:
-  explicit ScratchArray(size_t count) : data_(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 63) / 64 * 64))) {
+  explicit ScratchArray(size_t count)
+      : data_(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 63) / 64 * 64))) {
     if (data_ == nullptr) std::abort();
   }
   ~ScratchArray() { std::free(data_); }

@@ -7,7 +7,6 @@
 namespace orrery::kernels::cpu {
 namespace {
 #include "kernels/cpu/lanes_avx2.inc"
-
 #include "kernels/cpu/vector.inc"
 }  // namespace
 

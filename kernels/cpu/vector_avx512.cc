@@ -10,7 +10,6 @@
 namespace orrery::kernels::cpu {
 namespace {
 #include "kernels/cpu/lanes_avx512.inc"
-
 #include "kernels/cpu/vector.inc"
 }  // namespace
 }  // namespace orrery::kernels::cpu

@@ -18,7 +18,8 @@ struct Elements {
   void* data;
 
   float Get(size_t i) const {
-    return type == Type::kFloat32 ? static_cast<const float*>(data)[i] : FromBfloat16(static_cast<const uint16_t*>(data)[i]);
+    return type == Type::kFloat32 ? static_cast<const float*>(data)[i]
+                                  : FromBfloat16(static_cast<const uint16_t*>(data)[i]);
   }
   void Put(size_t i, float value) const {
     if (type == Type::kFloat32) {
@@ -87,7 +88,8 @@ class ReferenceBackend : public Backend {
 
   void SwiGlu(const float* gate_up, int count, int block, void* out) const override {
     for (int i = 0; i < count; ++i) {
-      const double gate = gate_up[(i / block) * 2 * block + i % block], up = gate_up[(i / block) * 2 * block + block + i % block];
+      const double gate = gate_up[(i / block) * 2 * block + i % block],
+                   up = gate_up[(i / block) * 2 * block + block + i % block];
       Elements{type(), out}.Put(i, static_cast<float>(gate / (1 + std::exp(-gate)) * up));
     }
   }
@@ -168,7 +170,8 @@ class ReferenceBackend : public Backend {
     for (int j = 0; j < keys; ++j) {
       weights[j] = std::exp(weights[j] - largest);
       total += weights[j];
-      for (int d = 0; d < dim; ++d) value[d] += weights[j] * page(j).Get(AllKeys(shape) + Index(shape, kv_head, j % kPageTokens, d));
+      for (int d = 0; d < dim; ++d)
+        value[d] += weights[j] * page(j).Get(AllKeys(shape) + Index(shape, kv_head, j % kPageTokens, d));
     }
     const Elements out{type(), rows.out};
     const size_t begin = static_cast<size_t>(row) * PaddedWidth(shape.heads * dim) + static_cast<size_t>(head) * dim;

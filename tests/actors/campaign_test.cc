@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Whole campaigns over a scripted engine with the real store, sandbox and grader: the same records come out whatever the timing, the
-// number of threads, the moment of a kill; a broken part ends the run with its reason and loses nothing.
+// Whole campaigns over a scripted engine with the real store, sandbox and grader: the same records come out whatever
+// the timing, the number of threads, the moment of a kill; a broken part ends the run with its reason and loses
+// nothing.
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -32,7 +33,11 @@ fs::path FreshFolder(const std::string& name) {
 std::shared_ptr<const std::vector<reasoning::Problem>> Problems(int count) {
   auto problems = std::make_shared<std::vector<reasoning::Problem>>();
   for (int i = 0; i < count; ++i) {
-    problems->push_back({.id = "p" + std::to_string(i), .question = "What is " + std::to_string(i) + "?", .answer = std::to_string(i % 3), .source = "test", .level = ""});
+    problems->push_back({.id = "p" + std::to_string(i),
+                         .question = "What is " + std::to_string(i) + "?",
+                         .answer = std::to_string(i % 3),
+                         .source = "test",
+                         .level = ""});
   }
   return problems;
 }
@@ -105,11 +110,13 @@ std::string Digest(const fs::path& folder) {
   auto store = store::Store::OpenReadOnly(folder / "store");
   EXPECT_TRUE(store.ok()) << Message(store.status());
   Sha256 hash;
-  EXPECT_TRUE((*store)->ForEachTree([&](std::string_view problem, const store::TreeChunk& tree) {
-                         hash.UpdateSized(problem);
-                         hash.UpdateSized(tree.bytes());
-                         return true;
-                       }).ok());
+  EXPECT_TRUE((*store)
+                  ->ForEachTree([&](std::string_view problem, const store::TreeChunk& tree) {
+                    hash.UpdateSized(problem);
+                    hash.UpdateSized(tree.bytes());
+                    return true;
+                  })
+                  .ok());
   return Hex(hash.Finish());
 }
 
@@ -149,23 +156,29 @@ TEST(Campaign, RecordsHoldWhatTheRulesPromise) {
   Play(scene);
   auto store = *store::Store::OpenReadOnly(scene.folder / "store");
   int trees = 0;
-  ASSERT_TRUE(store->ForEachTree([&](std::string_view, const store::TreeChunk& record) {
-    ++trees;
-    const search::Tree tree = *store::ToSearchTree(*record);
-    EXPECT_TRUE(tree.rollouts.size() == 8 || record->exhausted());
-    EXPECT_EQ(tree.nodes[0].visits, tree.rollouts.size());
-    for (const auto* node : *record->nodes()) {
-      if (node->parent() < 0) continue;
-      const auto* parent = record->nodes()->Get(static_cast<unsigned>(node->parent()));
-      EXPECT_GE(parent->visits(), node->visits());
-      const auto* candidate = record->expansions()->Get(static_cast<unsigned>(parent->expansion()))->candidates()->Get(node->candidate());
-      EXPECT_TRUE(candidate->valid());
-      EXPECT_TRUE(candidate->kind() == schema::StepKind::Answer || candidate->verdict() == schema::Verdict::Ok);
-      // One rollout is one new path: no end is reached twice.
-      EXPECT_TRUE(node->terminal() == schema::Terminal::None || node->visits() == 1);
-    }
-    return true;
-  }).ok());
+  ASSERT_TRUE(store
+                  ->ForEachTree([&](std::string_view, const store::TreeChunk& record) {
+                    ++trees;
+                    const search::Tree tree = *store::ToSearchTree(*record);
+                    EXPECT_TRUE(tree.rollouts.size() == 8 || record->exhausted());
+                    EXPECT_EQ(tree.nodes[0].visits, tree.rollouts.size());
+                    for (const auto* node : *record->nodes()) {
+                      if (node->parent() < 0) continue;
+                      const auto* parent = record->nodes()->Get(static_cast<unsigned>(node->parent()));
+                      EXPECT_GE(parent->visits(), node->visits());
+                      const auto* candidate = record->expansions()
+                                                  ->Get(static_cast<unsigned>(parent->expansion()))
+                                                  ->candidates()
+                                                  ->Get(node->candidate());
+                      EXPECT_TRUE(candidate->valid());
+                      EXPECT_TRUE(candidate->kind() == schema::StepKind::Answer ||
+                                  candidate->verdict() == schema::Verdict::Ok);
+                      // One rollout is one new path: no end is reached twice.
+                      EXPECT_TRUE(node->terminal() == schema::Terminal::None || node->visits() == 1);
+                    }
+                    return true;
+                  })
+                  .ok());
   EXPECT_EQ(trees, 12);
 }
 
@@ -192,7 +205,8 @@ TEST(Campaign, KilledAtAnyMomentResumesToTheSameRecords) {
     Play(cut);
     EXPECT_EQ(Digest(cut.folder), digest) << "killed after " << after_ms << " ms";
     const auto& counts = MetersOf(cut).search;
-    EXPECT_EQ(MetersOf(whole).search.expansions, counts.expansions + counts.expansions_recalled) << "after " << after_ms << " ms";
+    EXPECT_EQ(MetersOf(whole).search.expansions, counts.expansions + counts.expansions_recalled)
+        << "after " << after_ms << " ms";
   }
 }
 
@@ -232,13 +246,16 @@ TEST(Campaign, ExtraRolloutsGoToTheUnsolvedAlone) {
   Play(scene);
   auto store = *store::Store::OpenReadOnly(scene.folder / "store");
   int extended = 0;
-  ASSERT_TRUE(store->ForEachTree([&](std::string_view, const store::TreeChunk& record) {
-    bool early = false;
-    for (unsigned i = 0; i < std::min(2U, record->rollouts()->size()); ++i) early = early || record->rollouts()->Get(i)->value() > 0;
-    EXPECT_TRUE(record->exhausted() || record->rollouts()->size() == (early ? 2U : 7U));
-    extended += early ? 0 : 1;
-    return true;
-  }).ok());
+  ASSERT_TRUE(store
+                  ->ForEachTree([&](std::string_view, const store::TreeChunk& record) {
+                    bool early = false;
+                    for (unsigned i = 0; i < std::min(2U, record->rollouts()->size()); ++i)
+                      early = early || record->rollouts()->Get(i)->value() > 0;
+                    EXPECT_TRUE(record->exhausted() || record->rollouts()->size() == (early ? 2U : 7U));
+                    extended += early ? 0 : 1;
+                    return true;
+                  })
+                  .ok());
   EXPECT_GT(extended, 0);
 }
 

@@ -9,9 +9,12 @@
 namespace orrery {
 namespace {
 
-// An answer of 0, 1 or 2 in \boxed{}, or a line of a program that works towards printing one; some are wrong Python, some loop back.
+// An answer of 0, 1 or 2 in \boxed{}, or a line of a program that works towards printing one; some are wrong Python,
+// some loop back.
 model::Generation Write(const model::GenerationRequest& request, std::string_view prompt) {
-  const auto dice = [&](uint32_t index, uint32_t sides) { return request.random.Bits(Purpose::kSampleToken, index) % sides; };
+  const auto dice = [&](uint32_t index, uint32_t sides) {
+    return request.random.Bits(Purpose::kSampleToken, index) % sides;
+  };
   model::Generation generation;
   generation.id = request.id;
   generation.reason = model::FinishReason::kStop;
@@ -75,6 +78,8 @@ StatusOr<std::vector<model::Generation>> ScriptedEngine::Step() {
   return finished;
 }
 
-StatusOr<std::vector<float>> ScriptedEngine::Logits(const std::vector<model::TokenId>&) { return Unavailable("a script has no logits"); }
+StatusOr<std::vector<float>> ScriptedEngine::Logits(const std::vector<model::TokenId>&) {
+  return Unavailable("a script has no logits");
+}
 
 }  // namespace orrery

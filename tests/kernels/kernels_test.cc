@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every back end this processor allows against the reference, on odd sizes too; and bit-equality of rows whatever their company.
+// Every back end this processor allows against the reference, on odd sizes too; and bit-equality of rows whatever their
+// company.
 #include "kernels/kernels.h"
 
 #include <gtest/gtest.h>
@@ -22,13 +23,17 @@ constexpr Isa kAll[] = {Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmx};
 class Activations {
  public:
   Activations(Type type, int rows, int width)
-      : type_(type), stride_(PaddedWidth(width)), bytes_(static_cast<size_t>(PaddedRows(rows)) * stride_ * Size(type) + 64) {}
+      : type_(type),
+        stride_(PaddedWidth(width)),
+        bytes_(static_cast<size_t>(PaddedRows(rows)) * stride_ * Size(type) + 64) {}
 
   void* row(int r) {
     auto* base = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(bytes_.data()) + 63) / 64 * 64);
     return base + static_cast<size_t>(r) * stride_ * Size(type_);
   }
-  float Get(int r, int i) { return type_ == Type::kFloat32 ? static_cast<float*>(row(r))[i] : FromBfloat16(static_cast<uint16_t*>(row(r))[i]); }
+  float Get(int r, int i) {
+    return type_ == Type::kFloat32 ? static_cast<float*>(row(r))[i] : FromBfloat16(static_cast<uint16_t*>(row(r))[i]);
+  }
   void Put(int r, int i, float value) {
     if (type_ == Type::kFloat32) {
       static_cast<float*>(row(r))[i] = value;
@@ -81,20 +86,23 @@ std::vector<float> Product(const Matrix& matrix, Activations& x, int first, int 
     std::vector<float> block(static_cast<size_t>(PaddedRows(rows)) * width, std::numeric_limits<float>::quiet_NaN());
     matrix.Multiply(b, x.row(first), rows, block.data(), width);
     for (int r = 0; r < rows; ++r) {
-      std::copy_n(&block[static_cast<size_t>(r) * width], matrix.columns(b), &y[static_cast<size_t>(r) * matrix.n() + b * width]);
+      std::copy_n(&block[static_cast<size_t>(r) * width], matrix.columns(b),
+                  &y[static_cast<size_t>(r) * matrix.n() + b * width]);
     }
   }
   return y;
 }
 
 TEST_P(KernelsTest, ProductsAgreeWithTheReference) {
-  for (const auto& [rows, n, k] : {std::tuple{1, 1, 1}, {3, 5, 7}, {16, 32, 32}, {17, 33, 31}, {33, 100, 65}, {70, 257, 130}, {5, 4200, 48}}) {
+  for (const auto& [rows, n, k] :
+       {std::tuple{1, 1, 1}, {3, 5, 7}, {16, 32, 32}, {17, 33, 31}, {33, 100, 65}, {70, 257, 130}, {5, 4200, 48}}) {
     const auto w = Normal(static_cast<size_t>(n) * k, 1), values = Normal(static_cast<size_t>(rows) * k, 2);
     Activations x(type(), rows, k);
     for (int r = 0; r < rows; ++r) {
       for (int i = 0; i < k; ++i) x.Put(r, i, values[static_cast<size_t>(r) * k + i]);
     }
-    const auto expected = Product(*Packed(*reference_, n, k, w), x, 0, rows), actual = Product(*Packed(*cpu_, n, k, w), x, 0, rows);
+    const auto expected = Product(*Packed(*reference_, n, k, w), x, 0, rows),
+               actual = Product(*Packed(*cpu_, n, k, w), x, 0, rows);
     for (size_t i = 0; i < expected.size(); ++i) {
       ASSERT_NEAR(actual[i], expected[i], 2e-6 * k + 1e-6) << rows << "x" << n << "x" << k << " at " << i;
     }
@@ -110,7 +118,8 @@ TEST_P(KernelsTest, ARowOfAProductDoesNotDependOnItsCompany) {
   }
   const auto matrix = Packed(*cpu_, kN, kK, w);
   const auto all = Product(*matrix, x, 0, kRows);
-  for (const auto& [first, rows] : {std::pair{0, 1}, {1, 1}, {7, 1}, {149, 1}, {0, 16}, {3, 17}, {5, 31}, {60, 64}, {11, 65}, {2, 100}}) {
+  for (const auto& [first, rows] :
+       {std::pair{0, 1}, {1, 1}, {7, 1}, {149, 1}, {0, 16}, {3, 17}, {5, 31}, {60, 64}, {11, 65}, {2, 100}}) {
     const auto part = Product(*matrix, x, first, rows);
     ASSERT_EQ(std::memcmp(part.data(), &all[static_cast<size_t>(first) * kN], part.size() * sizeof(float)), 0)
         << rows << " rows from " << first;
@@ -124,7 +133,8 @@ TEST_P(KernelsTest, RmsNormAgrees) {
     reference_->RmsNorm(x.data(), gain.data(), width, 1e-6f, expected.row(0));
     cpu_->RmsNorm(x.data(), gain.data(), width, 1e-6f, actual.row(0));
     for (int i = 0; i < width; ++i) {
-      ASSERT_NEAR(actual.Get(0, i), expected.Get(0, i), tolerance_ * (1 + std::abs(expected.Get(0, i)))) << width << " " << i;
+      ASSERT_NEAR(actual.Get(0, i), expected.Get(0, i), tolerance_ * (1 + std::abs(expected.Get(0, i))))
+          << width << " " << i;
     }
   }
 }
@@ -138,7 +148,8 @@ TEST_P(KernelsTest, SwiGluAgrees) {
     reference_->SwiGlu(gate_up.data(), count, block, expected.row(0));
     cpu_->SwiGlu(gate_up.data(), count, block, actual.row(0));
     for (int i = 0; i < count; ++i) {
-      ASSERT_NEAR(actual.Get(0, i), expected.Get(0, i), tolerance_ * (1 + std::abs(expected.Get(0, i)))) << count << " " << i;
+      ASSERT_NEAR(actual.Get(0, i), expected.Get(0, i), tolerance_ * (1 + std::abs(expected.Get(0, i))))
+          << count << " " << i;
     }
   }
 }
@@ -183,7 +194,8 @@ struct Attended {
     for (size_t s = 0; s < lengths.size(); ++s) {
       for (int t = 0; t < lengths[s]; ++t) {
         const bool shared = t / kPageTokens < shared_pages;
-        const auto k = Normal(width, 1000 + t + (shared ? 0 : 997 * s)), v = Normal(width, 5000 + t + (shared ? 0 : 997 * s));
+        const auto k = Normal(width, 1000 + t + (shared ? 0 : 997 * s)),
+                   v = Normal(width, 5000 + t + (shared ? 0 : 997 * s));
         backend.WriteKv(shape, k.data(), v.data(), &kv[tables[s][t / kPageTokens] * page_bytes], t % kPageTokens);
       }
     }
@@ -227,12 +239,14 @@ TEST_P(KernelsTest, AttentionAgreesWithTheReference) {
   const std::vector<int> lengths = {100, 97, 96, 65, 64, 33, 32, 31, 16, 2, 1};
   for (const AttentionShape& shape : kShapes) {
     Attended expected(*reference_, shape, lengths, 2), actual(*cpu_, shape, lengths, 2);
-    auto want = expected.Run(0, static_cast<int>(lengths.size())), got = actual.Run(0, static_cast<int>(lengths.size()));
+    auto want = expected.Run(0, static_cast<int>(lengths.size())),
+         got = actual.Run(0, static_cast<int>(lengths.size()));
     // Tiles also round queries and weights to bfloat16.
     const float near = type() == Type::kFloat32 ? 3e-6f : 3e-2f;
     for (size_t r = 0; r < lengths.size(); ++r) {
       for (int i = 0; i < shape.heads * shape.head_dim; ++i) {
-        ASSERT_NEAR(got.Get(r, i), want.Get(r, i), near * (1 + std::abs(want.Get(r, i)))) << "row " << r << " element " << i;
+        ASSERT_NEAR(got.Get(r, i), want.Get(r, i), near * (1 + std::abs(want.Get(r, i))))
+            << "row " << r << " element " << i;
       }
     }
   }
@@ -247,7 +261,8 @@ TEST_P(KernelsTest, ARowOfAttentionDoesNotDependOnItsCompany) {
   for (const auto& [first, last] : {std::pair{0, 1}, {17, 18}, {49, 50}, {3, 40}, {30, 50}}) {
     auto part = attended.Run(first, last);
     for (int r = first; r < last; ++r) {
-      ASSERT_EQ(std::memcmp(part.row(r - first), all.row(r), static_cast<size_t>(14) * 64 * Size(type())), 0) << "row " << r;
+      ASSERT_EQ(std::memcmp(part.row(r - first), all.row(r), static_cast<size_t>(14) * 64 * Size(type())), 0)
+          << "row " << r;
     }
   }
 }
@@ -257,7 +272,8 @@ TEST_P(KernelsTest, ACopiedPageHoldsTheSameTokensAndZerosBeyond) {
   Attended attended(*cpu_, shape, {32}, 0);
   std::vector<uint8_t> copy(attended.page_bytes, 0xff), built(attended.page_bytes);
   cpu_->CopyKv(shape, attended.kv.data(), copy.data(), 11);
-  for (int t = 0; t < 11; ++t) cpu_->WriteKv(shape, Normal(128, 1000 + t).data(), Normal(128, 5000 + t).data(), built.data(), t);
+  for (int t = 0; t < 11; ++t)
+    cpu_->WriteKv(shape, Normal(128, 1000 + t).data(), Normal(128, 5000 + t).data(), built.data(), t);
   EXPECT_EQ(copy, built);
 }
 
@@ -279,7 +295,8 @@ TEST_P(KernelsTest, SumsOverLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BackEnds, KernelsTest,
-                         ::testing::Combine(::testing::ValuesIn(kAll), ::testing::Values(Type::kFloat32, Type::kBfloat16)),
+                         ::testing::Combine(::testing::ValuesIn(kAll),
+                                            ::testing::Values(Type::kFloat32, Type::kBfloat16)),
                          [](const auto& info) {
                            std::string name(Name(std::get<0>(info.param)));
                            std::erase(name, '-');
@@ -288,7 +305,8 @@ INSTANTIATE_TEST_SUITE_P(BackEnds, KernelsTest,
 
 TEST(Vectors, Avx2AndAvx512GiveTheSameBits) {
   if (HostIsa() < Isa::kAvx512) GTEST_SKIP() << "no AVX-512 here";
-  const auto narrow = Backend::Create(Isa::kAvx2, Type::kBfloat16), wide = Backend::Create(Isa::kAvx512, Type::kBfloat16);
+  const auto narrow = Backend::Create(Isa::kAvx2, Type::kBfloat16),
+             wide = Backend::Create(Isa::kAvx512, Type::kBfloat16);
   const auto logits = Normal(3001, 12, 6);
   EXPECT_EQ(narrow->SumExp(logits.data(), 3001, 20, 1), wide->SumExp(logits.data(), 3001, 20, 1));
   const std::vector<int> lengths = {77, 40, 1};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine against transformers' tokens and logits from the same files (golden/make_logits_golden.py), and what it refuses.
+// The engine against transformers' tokens and logits from the same files (golden/make_logits_golden.py), and what it
+// refuses.
 #include "model/engine.h"
 
 #include <gmock/gmock.h>
@@ -25,7 +26,8 @@ std::filesystem::path ModelFile(std::string_view name) {
   return file.ok() ? (*file)->path() : std::filesystem::path();
 }
 
-std::unique_ptr<Engine> LoadEngine(std::string_view model, Precision precision, uint64_t kv_bytes = uint64_t{256} << 20) {
+std::unique_ptr<Engine> LoadEngine(std::string_view model, Precision precision,
+                                   uint64_t kv_bytes = uint64_t{256} << 20) {
   EngineOptions options;
   options.precision = precision;
   options.threads = 2;
@@ -62,7 +64,9 @@ Json Golden(std::string_view model) {
   return Json::parse(file);
 }
 
-const float* LastRow(const std::vector<float>& logits, size_t rows) { return &logits[logits.size() / rows * (rows - 1)]; }
+const float* LastRow(const std::vector<float>& logits, size_t rows) {
+  return &logits[logits.size() / rows * (rows - 1)];
+}
 
 class GoldenTest : public ::testing::TestWithParam<std::string_view> {};
 
@@ -84,9 +88,11 @@ TEST_P(GoldenTest, GreedyTokensInFloat32AreThoseOfTransformers) {
     auto expected = golden[i]["tokens"].get<Tokens>();
     ASSERT_EQ(expected.size(), 64u);
     const Tokens& actual = generations[i].tokens;
-    ASSERT_EQ(actual, Tokens(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(actual.size()))) << "prompt " << i;
+    ASSERT_EQ(actual, Tokens(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(actual.size())))
+        << "prompt " << i;
     if (actual.size() == expected.size()) continue;
-    // Ours ended with its text; the golden ones go on. Those are checked one by one after the golden tokens before them.
+    // Ours ended with its text; the golden ones go on. Those are checked one by one after the golden tokens before
+    // them.
     ASSERT_EQ(generations[i].reason, FinishReason::kEndOfText);
     auto context = golden[i]["prompt"].get<Tokens>();
     const size_t prompt = context.size();
@@ -96,7 +102,8 @@ TEST_P(GoldenTest, GreedyTokensInFloat32AreThoseOfTransformers) {
     const size_t width = logits->size() / context.size();
     for (size_t j = 0; j < expected.size(); ++j) {
       const auto row = logits->begin() + static_cast<ptrdiff_t>((prompt - 1 + j) * width);
-      ASSERT_EQ(std::max_element(row, row + static_cast<ptrdiff_t>(width)) - row, expected[j]) << "prompt " << i << ", token " << j;
+      ASSERT_EQ(std::max_element(row, row + static_cast<ptrdiff_t>(width)) - row, expected[j])
+          << "prompt " << i << ", token " << j;
     }
   }
 }
@@ -247,7 +254,8 @@ TEST_F(EngineTest, SiblingsReadTheirPromptOnce) {
 TEST_F(EngineTest, MoreThanTheCacheHoldsAtOnceStillFinishes) {
   const EngineCounters before = engine_->Counters();
   for (uint64_t id = 0; id < 60; ++id) {
-    GenerationRequest request = Ask(fmt::format("Number {} of many different prompts, each of some length: {}{}{}", id, id * 7, id * 31, id), 100);
+    GenerationRequest request = Ask(
+        fmt::format("Number {} of many different prompts, each of some length: {}{}{}", id, id * 7, id * 31, id), 100);
     request.id = id;
     request.stops = {"\n"};
     ASSERT_TRUE(engine_->Submit(request).ok());

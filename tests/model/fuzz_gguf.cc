@@ -34,7 +34,8 @@ int main() {
   GgufBuilder builder;
   builder.Key("general.alignment", GgufBuilder::kUint32, GgufBuilder::Raw<uint32_t>(8));
   builder.alignment = 8;
-  builder.Key("s", GgufBuilder::kArray, GgufBuilder::Array(GgufBuilder::kString, 2, GgufBuilder::Sized("a") + GgufBuilder::Sized("b")));
+  builder.Key("s", GgufBuilder::kArray,
+              GgufBuilder::Array(GgufBuilder::kString, 2, GgufBuilder::Sized("a") + GgufBuilder::Sized("b")));
   builder.Tensor("x", {4, 2}, 0, std::string(32, '\1')).Tensor("y", {32}, 8, std::string(34, '\2'));
   std::vector<std::string> seeds = {builder.Bytes()};
   const auto path = orrery::DataFile("tests/model/golden/dequantise.gguf");

@@ -30,6 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 int main() {
   using orrery::model::ZipBuilder;
   const std::string text = "some text, some text, some other text";
-  return orrery::fuzz::Drive({ZipBuilder().Add("a", text, true).Add("dir/b", text, false).Bytes("note"), ZipBuilder().Add("a", "", true).Bytes()}, 200000);
+  return orrery::fuzz::Drive({ZipBuilder().Add("a", text, true).Add("dir/b", text, false).Bytes("note"),
+                              ZipBuilder().Add("a", "", true).Bytes()},
+                             200000);
 }
 #endif

@@ -74,7 +74,9 @@ TEST(Gguf, ReadsEveryKindOfValue) {
   builder.Key("u8", B::kUint8, B::Raw<uint8_t>(255)).Key("i8", B::kInt8, B::Raw<int8_t>(-1));
   builder.Key("u16", B::kUint16, B::Raw<uint16_t>(65535)).Key("i16", B::kInt16, B::Raw<int16_t>(-2));
   builder.Key("i32", B::kInt32, B::Raw<int32_t>(5)).Key("u64", B::kUint64, B::Raw<uint64_t>(~uint64_t{0}));
-  builder.Key("i64", B::kInt64, B::Raw<int64_t>(-9)).Key("f64", B::kFloat64, B::Raw<double>(0.1)).Key("b", B::kBool, B::Raw<uint8_t>(1));
+  builder.Key("i64", B::kInt64, B::Raw<int64_t>(-9))
+      .Key("f64", B::kFloat64, B::Raw<double>(0.1))
+      .Key("b", B::kBool, B::Raw<uint8_t>(1));
   builder.Key("bools", B::kArray, B::Array(B::kBool, 2, std::string("\0\1", 2)));
   builder.Key("floats", B::kArray, B::Array(B::kFloat32, 1, B::Raw(2.5f)));
   builder.Key("shorts", B::kArray, B::Array(B::kInt16, 2, B::Raw<int16_t>(-3) + B::Raw<int16_t>(4)));
@@ -94,7 +96,8 @@ TEST(Gguf, ReadsEveryKindOfValue) {
   EXPECT_THAT((*file)->Integers("shorts").value(), ElementsAre(-3, 4));
   EXPECT_EQ((*file)->Strings("none").value().size(), 0u);
   EXPECT_THAT(Message((*file)->Unsigned("i64").status()), HasSubstr("key 'i64' is -9"));
-  EXPECT_THAT(Message((*file)->Float("b").status()), HasSubstr("it.gguf: key 'b' has another type; a floating-point number was expected"));
+  EXPECT_THAT(Message((*file)->Float("b").status()),
+              HasSubstr("it.gguf: key 'b' has another type; a floating-point number was expected"));
   EXPECT_THAT(Message((*file)->String("missing").status()), HasSubstr("key 'missing' is missing"));
   EXPECT_THAT(Message((*file)->Strings("floats").status()), HasSubstr("an array of strings was expected"));
 }
@@ -136,10 +139,12 @@ TEST(Gguf, RefusesWrongKeys) {
   ExpectError(Small().Key("", B::kBool, "\1").Bytes(), "a key of 0 bytes");
   ExpectError(Small().Key(std::string(65536, 'k'), B::kBool, "\1").Bytes(), "a key of 65536 bytes");
   ExpectError(Small().Key("k", B::kString, B::Raw(~uint64_t{0})).Bytes(), "needs 18446744073709551615 bytes");
-  ExpectError(Small().Key("k", B::kArray, B::Array(B::kFloat64, uint64_t{1} << 61, "")).Bytes(), "2305843009213693952 elements cannot fit");
+  ExpectError(Small().Key("k", B::kArray, B::Array(B::kFloat64, uint64_t{1} << 61, "")).Bytes(),
+              "2305843009213693952 elements cannot fit");
   ExpectError(Small().Key("k", B::kArray, B::Array(99, 1, "a")).Bytes(), "element type 99 is unknown");
   ExpectError(Small().Key("k", B::kArray, B::Array(B::kArray, 1, std::string(12, '\0'))).Bytes(), "an array of arrays");
-  ExpectError(Small().Key("k", B::kArray, B::Array(B::kUint64, 1, B::Raw(~uint64_t{0}))).Bytes(), "beyond a signed 64-bit number");
+  ExpectError(Small().Key("k", B::kArray, B::Array(B::kUint64, 1, B::Raw(~uint64_t{0}))).Bytes(),
+              "beyond a signed 64-bit number");
 }
 
 TEST(Gguf, RefusesWrongTensors) {
@@ -154,7 +159,8 @@ TEST(Gguf, RefusesWrongTensors) {
   ExpectError(Small().Tensor("z", {32}, 4, "").Bytes(), "type 4 cannot be read");
   ExpectError(Small().Tensor("z", {1}, 0, "0123", 4).Bytes(), "offset 4 is not a multiple of the alignment 32");
   ExpectError(Small().Tensor("z", {1}, 0, "0123", 1 << 20).Bytes(), "4 bytes at offset 1048576");
-  ExpectError(Small().Tensor("z", {1}, 0, "0123", std::numeric_limits<int64_t>::max() - 31).Bytes(), "beyond the end of the file");
+  ExpectError(Small().Tensor("z", {1}, 0, "0123", std::numeric_limits<int64_t>::max() - 31).Bytes(),
+              "beyond the end of the file");
   ExpectError(Small().Tensor("", {1}, 0, "0123").Bytes(), "a tensor's name of 0 bytes");
 }
 
@@ -170,12 +176,14 @@ TEST(Gguf, HonoursTheAlignmentKey) {
   Dequantise(*(*file)->Find("b"), 0, 1, &value);
   EXPECT_EQ(value, 2);
   for (const uint32_t wrong : {0u, 4u, 48u, 1u << 21}) {
-    ExpectError(GgufBuilder().Key("general.alignment", GgufBuilder::kUint32, GgufBuilder::Raw(wrong)).Bytes(), "a power of two from 8");
+    ExpectError(GgufBuilder().Key("general.alignment", GgufBuilder::kUint32, GgufBuilder::Raw(wrong)).Bytes(),
+                "a power of two from 8");
   }
 }
 
 TEST(Gguf, OpensOnlyRegularFiles) {
-  EXPECT_THAT(Message(GgufFile::Open("/no/such/file.gguf").status()), HasSubstr("/no/such/file.gguf: cannot be opened"));
+  EXPECT_THAT(Message(GgufFile::Open("/no/such/file.gguf").status()),
+              HasSubstr("/no/such/file.gguf: cannot be opened"));
   EXPECT_THAT(Message(GgufFile::Open("/dev").status()), HasSubstr("not a regular file"));
   EXPECT_THAT(Message(GgufFile::Open("/dev/null").status()), HasSubstr("not a regular file"));
   const std::string empty = ::testing::TempDir() + "/empty.gguf";

@@ -13,7 +13,8 @@ namespace {
 using Tokens = std::vector<TokenId>;
 constexpr int kPage = kernels::kPageTokens;
 
-// Stands in for the tensors: each page's slots hold the whole prefix up to their token, as keys and values depend on it.
+// Stands in for the tensors: each page's slots hold the whole prefix up to their token, as keys and values depend on
+// it.
 class KvCacheTest : public ::testing::Test {
  protected:
   void Make(int pages) {
@@ -192,7 +193,8 @@ TEST_F(KvCacheTest, RandomTreesKeepTheirContentAndLeakNothing) {
       if (random() % 3 != 0 || live.empty()) {
         auto next = std::make_unique<Live>();
         // Few choices per stretch: many common prefixes, ending anywhere.
-        for (unsigned stretch = 0; stretch < 1 + random() % 4; ++stretch) next->tokens = next->tokens + Stretch(static_cast<int>(5 + random() % 3 * 18), 100 * (random() % 2));
+        for (unsigned stretch = 0; stretch < 1 + random() % 4; ++stretch)
+          next->tokens = next->tokens + Stretch(static_cast<int>(5 + random() % 3 * 18), 100 * (random() % 2));
         const int most = static_cast<int>(next->tokens.size());
         if (!cache_->Open(std::span(next->tokens).first(most - 1), most, next->path)) continue;
         live.push_back(std::move(next));
@@ -200,7 +202,8 @@ TEST_F(KvCacheTest, RandomTreesKeepTheirContentAndLeakNothing) {
         const size_t which = random() % live.size();
         Live& sequence = *live[which];
         const int size = static_cast<int>(sequence.tokens.size());
-        Compute(sequence.path, sequence.tokens, std::min(size, sequence.path.tokens + 1 + static_cast<int>(random() % 50)));
+        Compute(sequence.path, sequence.tokens,
+                std::min(size, sequence.path.tokens + 1 + static_cast<int>(random() % 50)));
         if (HasFatalFailure()) return;
         if (sequence.path.tokens == size || random() % 8 == 0) {
           cache_->Close(sequence.path);

@@ -17,18 +17,22 @@ TEST(PackageIndex, ReadsAJsonPage) {
   const std::string page = R"({"files": [7, {"filename": "llm_x-0.0.whl", "url": "https://h/a"},
     {"filename": "llm_x-0.1-py3-none-any.whl", "url": "https://h/p/llm_x-0.1-py3-none-any.whl", "hashes": {}}]})";
   EXPECT_EQ(FindWheelUrl(page, "https://i/simple/llm-x/", kFile).value(), "https://h/p/llm_x-0.1-py3-none-any.whl");
-  EXPECT_THAT(Message(FindWheelUrl(page, "https://me:secret@i/simple/llm-x/", "other.whl").status()), HasSubstr("https://i/simple/llm-x/ does not list other.whl"));
+  EXPECT_THAT(Message(FindWheelUrl(page, "https://me:secret@i/simple/llm-x/", "other.whl").status()),
+              HasSubstr("https://i/simple/llm-x/ does not list other.whl"));
   EXPECT_FALSE(FindWheelUrl("{}", "https://i/", kFile).ok());
   EXPECT_FALSE(FindWheelUrl("[1]", "https://i/", kFile).ok());
 }
 
 TEST(PackageIndex, ReadsAnHtmlPage) {
   const auto url = [](const std::string& href) {
-    return FindWheelUrl("<!DOCTYPE html><a href='x'>x</a><a class=\"c\" href=\"" + href + "\">text</a>", "https://i:8/simple/llm-x/", kFile);
+    return FindWheelUrl("<!DOCTYPE html><a href='x'>x</a><a class=\"c\" href=\"" + href + "\">text</a>",
+                        "https://i:8/simple/llm-x/", kFile);
   };
   EXPECT_EQ(url("https://h/llm_x-0.1-py3-none-any.whl#sha256=00").value(), "https://h/llm_x-0.1-py3-none-any.whl");
-  EXPECT_EQ(url("https://h/llm_x-0.1-py3-none-any.whl?a=1&amp;b=2#sha256=00").value(), "https://h/llm_x-0.1-py3-none-any.whl?a=1&b=2");
-  EXPECT_EQ(url("../../p/llm_x-0.1-py3-none-any.whl").value(), "https://i:8/simple/llm-x/../../p/llm_x-0.1-py3-none-any.whl");
+  EXPECT_EQ(url("https://h/llm_x-0.1-py3-none-any.whl?a=1&amp;b=2#sha256=00").value(),
+            "https://h/llm_x-0.1-py3-none-any.whl?a=1&b=2");
+  EXPECT_EQ(url("../../p/llm_x-0.1-py3-none-any.whl").value(),
+            "https://i:8/simple/llm-x/../../p/llm_x-0.1-py3-none-any.whl");
   EXPECT_EQ(url("/p/llm_x-0.1-py3-none-any.whl").value(), "https://i:8/p/llm_x-0.1-py3-none-any.whl");
   EXPECT_EQ(url("//h/llm_x-0.1-py3-none-any.whl").value(), "https://h/llm_x-0.1-py3-none-any.whl");
   EXPECT_EQ(url("llm_x-0.1-py3-none-any.whl").value(), "https://i:8/simple/llm-x/llm_x-0.1-py3-none-any.whl");
@@ -40,7 +44,8 @@ TEST(PackageIndex, ReadsAnHtmlPage) {
 
 TEST(PackageIndex, RefusesAddressesThatCouldMeanSomethingElse) {
   for (const std::string address : {"ftp://h/f", "https://h/a b", "https://h/a\\\"b", "https://h/a\\nb"}) {
-    EXPECT_FALSE(FindWheelUrl("{\"files\":[{\"filename\":\"f\",\"url\":\"" + address + "\"}]}", "x", "f").ok()) << address;
+    EXPECT_FALSE(FindWheelUrl("{\"files\":[{\"filename\":\"f\",\"url\":\"" + address + "\"}]}", "x", "f").ok())
+        << address;
   }
 }
 

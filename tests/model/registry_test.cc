@@ -35,9 +35,12 @@ StatusOr<Registry> Load(const std::string& text) {
 
 TEST(Registry, ErrorsNameFileAndField) {
   const std::string hash(64, 'a');
-  const std::string wheel = R"({"project": "p", "version": "1", "file": "p.whl", "size": 3, "sha256": ")" + hash + R"(", "member": "m"})";
-  const auto model = [&](const std::string& name, const std::string& size, const std::string& sha, const std::string& wheels) {
-    return R"({"name": ")" + name + R"(", "about": "a", "license": "l", "size": )" + size + R"(, "sha256": ")" + sha + R"(", "wheels": [)" + wheels + "]}";
+  const std::string wheel =
+      R"({"project": "p", "version": "1", "file": "p.whl", "size": 3, "sha256": ")" + hash + R"(", "member": "m"})";
+  const auto model = [&](const std::string& name, const std::string& size, const std::string& sha,
+                         const std::string& wheels) {
+    return R"({"name": ")" + name + R"(", "about": "a", "license": "l", "size": )" + size + R"(, "sha256": ")" + sha +
+           R"(", "wheels": [)" + wheels + "]}";
   };
   const auto models = [](const std::string& list) { return "// comment\n{\"models\": [" + list + "]}"; };
   EXPECT_TRUE(Load(models(model("m", "1", hash, wheel))).ok());
@@ -56,7 +59,8 @@ TEST(Registry, ErrorsNameFileAndField) {
       {models(model("m", "1", "abc", wheel)), "models[0]: \"sha256\": 64 lower-case"},
       {models(model("m", "1", hash, "")), "models[0]: \"wheels\": a list"},
       {models(model("m", "1", hash, wheel + ",{}")), "models[0]: wheels[1]: \"project\": a text"},
-      {models(model("m", "1", hash, wheel) + "," + model("m", "1", hash, wheel)), "models[1]: the name 'm' occurs twice"},
+      {models(model("m", "1", hash, wheel) + "," + model("m", "1", hash, wheel)),
+       "models[1]: the name 'm' occurs twice"},
   };
   for (const auto& [text, expected] : cases) {
     const auto registry = Load(text);

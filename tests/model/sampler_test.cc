@@ -33,7 +33,8 @@ std::vector<float> Logits(const std::vector<double>& probabilities) {
 std::map<TokenId, double> Shares(const std::vector<float>& logits, const Sampling& sampling) {
   constexpr int kGrid = 1 << 12;
   std::map<TokenId, double> shares;
-  for (int i = 0; i < kGrid; ++i) shares[Pick(logits, sampling, (static_cast<float>(i) + 0.5f) / kGrid).token] += 1.0 / kGrid;
+  for (int i = 0; i < kGrid; ++i)
+    shares[Pick(logits, sampling, (static_cast<float>(i) + 0.5f) / kGrid).token] += 1.0 / kGrid;
   return shares;
 }
 
@@ -58,7 +59,8 @@ TEST(Sampler, TemperatureSharpens) {
 }
 
 TEST(Sampler, TopKKeepsTheMostProbable) {
-  const auto shares = Shares(Logits({0.1, 0.4, 0.1, 0.3, 0.1}), {.temperature = 1, .top_k = 3});  // of three equals the lowest id
+  const auto shares =
+      Shares(Logits({0.1, 0.4, 0.1, 0.3, 0.1}), {.temperature = 1, .top_k = 3});  // of three equals the lowest id
   ASSERT_EQ(shares.size(), 3u);
   EXPECT_NEAR(shares.at(0), 0.125, 1e-3);
   EXPECT_NEAR(shares.at(1), 0.5, 1e-3);
@@ -93,7 +95,8 @@ TokenId Plainly(const std::vector<float>& logits, const Sampling& sampling, doub
   std::stable_sort(order.begin(), order.end(), [&](TokenId a, TokenId b) { return logits[a] > logits[b]; });
   if (sampling.top_k > 0) order.resize(std::min<size_t>(order.size(), sampling.top_k));
   std::vector<double> weights;
-  for (const TokenId token : order) weights.push_back(std::exp((double{logits[token]} - logits[order[0]]) / sampling.temperature));
+  for (const TokenId token : order)
+    weights.push_back(std::exp((double{logits[token]} - logits[order[0]]) / sampling.temperature));
   const double all = std::accumulate(weights.begin(), weights.end(), 0.0);
   size_t kept = 0;
   double mass = 0;
@@ -117,7 +120,8 @@ TEST(Sampler, AgreesWithAPlainDefinitionOnALargeVocabulary) {
     std::normal_distribution<float> normal(0, spread);
     std::vector<float> logits(20001);
     for (float& logit : logits) logit = normal(random);
-    for (const Sampling& sampling : {Sampling{0.7f, 0.95f, 0}, Sampling{1.0f, 0.5f, 40}, Sampling{1.5f, 0.999f, 0}, Sampling{0.2f, 1.0f, 1000}}) {
+    for (const Sampling& sampling :
+         {Sampling{0.7f, 0.95f, 0}, Sampling{1.0f, 0.5f, 40}, Sampling{1.5f, 0.999f, 0}, Sampling{0.2f, 1.0f, 1000}}) {
       for (uint32_t i = 0; i < 40; ++i) {
         const float uniform = RandomStream{5, 6}.Uniform(Purpose::kSampleToken, i);
         double closeness;

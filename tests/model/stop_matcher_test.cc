@@ -10,7 +10,8 @@ namespace {
 std::string Cut(std::vector<std::string> stops, const std::vector<std::string>& pieces) {
   StopMatcher matcher(std::move(stops));
   for (const std::string& piece : pieces) {
-    if (const auto match = matcher.Append(piece)) return matcher.text().substr(0, match->begin) + "|" + matcher.stop(match->stop);
+    if (const auto match = matcher.Append(piece))
+      return matcher.text().substr(0, match->begin) + "|" + matcher.stop(match->stop);
   }
   return matcher.text();
 }
@@ -39,7 +40,9 @@ TEST(StopMatcher, TheCutDoesNotDependOnTokens) {
   }
 }
 
-TEST(StopMatcher, BytesThatAreNoText) { EXPECT_EQ(Cut({std::string("\0\xff", 2)}, {std::string("a\0", 2), "\xff"}), std::string("a|\0\xff", 4)); }
+TEST(StopMatcher, BytesThatAreNoText) {
+  EXPECT_EQ(Cut({std::string("\0\xff", 2)}, {std::string("a\0", 2), "\xff"}), std::string("a|\0\xff", 4));
+}
 
 }  // namespace
 }  // namespace orrery::model

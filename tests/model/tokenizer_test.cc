@@ -28,7 +28,8 @@ std::string Text(const Json& row) {
   std::string text;
   if (row.contains("hex")) {
     const auto digits = row["hex"].get<std::string>();
-    for (size_t i = 0; i < digits.size(); i += 2) text += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+    for (size_t i = 0; i < digits.size(); i += 2)
+      text += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
     return text;
   }
   for (const Json& run : row["runs"]) {
@@ -43,7 +44,8 @@ void ExpectIds(const std::vector<TokenId>& ids, const Json& expected) {
     return;
   }
   EXPECT_EQ(ids.size(), expected["count"].get<size_t>());
-  EXPECT_EQ(Sha256Hex({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(TokenId)}), expected["sha256"].get<std::string>());
+  EXPECT_EQ(Sha256Hex({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(TokenId)}),
+            expected["sha256"].get<std::string>());
 }
 
 struct Case {
@@ -82,12 +84,14 @@ TEST_P(Published, AgreesWithTheReferenceOnEveryString) {
     SCOPED_TRACE(row.dump().substr(0, 400));
     const std::string text = Text(row);
     ExpectIds(tokenizer.Encode(text, SpecialTokens::kPlain), row[pre]);
-    ExpectIds(tokenizer.Encode(text, SpecialTokens::kParse), row.contains(pre + "_parsed") ? row[pre + "_parsed"] : row[pre]);
+    ExpectIds(tokenizer.Encode(text, SpecialTokens::kParse),
+              row.contains(pre + "_parsed") ? row[pre + "_parsed"] : row[pre]);
     if (HasFailure()) break;
   }
 }
 
-// 21 bytes have no token in SmolLM2's vocabulary: most never occur in UTF-8, eight do (four control characters, four lead bytes).
+// 21 bytes have no token in SmolLM2's vocabulary: most never occur in UTF-8, eight do (four control characters, four
+// lead bytes).
 bool Writable(const Tokenizer& tokenizer, const std::string& text) {
   for (const char byte : text) {
     if (tokenizer.Decode(tokenizer.Encode(std::string_view(&byte, 1), SpecialTokens::kPlain)).empty()) return false;
@@ -113,7 +117,8 @@ TEST_P(Published, DecodingGivesTheTextBack) {
 
 TEST_P(Published, SpecialTokensAreTokensOnlyWhereParsed) {
   const Tokenizer& tokenizer = Get(GetParam().model);
-  const auto start = tokenizer.Find("<|im_start|>"), end = tokenizer.Find("<|im_end|>"), text_end = tokenizer.Find("<|endoftext|>");
+  const auto start = tokenizer.Find("<|im_start|>"), end = tokenizer.Find("<|im_end|>"),
+             text_end = tokenizer.Find("<|endoftext|>");
   ASSERT_TRUE(start && end && text_end);
   const std::string chat = "<|im_start|>user\nHi<|im_end|>\n";
   const auto parsed = tokenizer.Encode(chat, SpecialTokens::kParse);
@@ -167,17 +172,20 @@ TEST_P(Published, ThreadsShareOneTokenizer) {
   EXPECT_THAT(digests, ::testing::Each(digests[0]));
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Published, ::testing::Values(Case{kQwen, "qwen2", true}, Case{kSmolLm, "smollm", false}),
+INSTANTIATE_TEST_SUITE_P(Models, Published,
+                         ::testing::Values(Case{kQwen, "qwen2", true}, Case{kSmolLm, "smollm", false}),
                          [](const auto& info) { return info.param.pre; });
 
 TEST(Unicode, IllFormedSequencesAreReplacedByMaximalParts) {
   const std::string r = "\xEF\xBF\xBD";
   EXPECT_EQ(ReplaceIllFormed("a\x80z"), "a" + r + "z");
-  EXPECT_EQ(ReplaceIllFormed("\xF0\x9F\x98"), r);                      // one part, cut off
-  EXPECT_EQ(ReplaceIllFormed("\xED\xA0\x80"), r + r + r);              // a surrogate
-  EXPECT_EQ(ReplaceIllFormed("\xE0\x80\x80"), r + r + r);              // overlong
-  EXPECT_EQ(ReplaceIllFormed("\xF4\x90\x80\x80"), r + r + r + r);      // beyond U+10FFFF
-  EXPECT_EQ(ReplaceIllFormed("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF" "A"), r + r + r + r + "A");
+  EXPECT_EQ(ReplaceIllFormed("\xF0\x9F\x98"), r);                  // one part, cut off
+  EXPECT_EQ(ReplaceIllFormed("\xED\xA0\x80"), r + r + r);          // a surrogate
+  EXPECT_EQ(ReplaceIllFormed("\xE0\x80\x80"), r + r + r);          // overlong
+  EXPECT_EQ(ReplaceIllFormed("\xF4\x90\x80\x80"), r + r + r + r);  // beyond U+10FFFF
+  EXPECT_EQ(ReplaceIllFormed("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF"
+                             "A"),
+            r + r + r + r + "A");
   EXPECT_EQ(ReplaceIllFormed("é中\xF0\x9F\x98\x80"), "é中\xF0\x9F\x98\x80");
   EXPECT_EQ(ReplaceIllFormed(std::string_view("\0\xFF", 2)), std::string(1, '\0') + r);
 }
@@ -208,13 +216,16 @@ class Tiny {
     for (const auto type : types) all_types += B::Raw(type);
     for (const auto& merge : merges) all_merges += B::Sized(merge);
     B builder;
-    builder.Key("tokenizer.ggml.model", B::kString, B::Sized(model)).Key("tokenizer.ggml.pre", B::kString, B::Sized(pre));
+    builder.Key("tokenizer.ggml.model", B::kString, B::Sized(model))
+        .Key("tokenizer.ggml.pre", B::kString, B::Sized(pre));
     builder.Key("tokenizer.ggml.tokens", B::kArray, B::Array(B::kString, tokens.size(), all_tokens));
     builder.Key("tokenizer.ggml.token_type", B::kArray, B::Array(B::kInt32, types.size(), all_types));
     builder.Key("tokenizer.ggml.merges", B::kArray, B::Array(B::kString, merges.size(), all_merges));
     builder.Key("tokenizer.ggml.eos_token_id", B::kUint32, B::Raw(eos));
     const std::string bytes = builder.Bytes();
-    ORRERY_ASSIGN_OR_RETURN(const auto file, GgufFile::FromBytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, "tiny.gguf"));
+    ORRERY_ASSIGN_OR_RETURN(
+        const auto file,
+        GgufFile::FromBytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, "tiny.gguf"));
     return Tokenizer::FromGguf(*file);
   }
 };
@@ -224,7 +235,8 @@ TEST(TinyTokenizer, MergesByRankAndMatchesTheLongestSpecial) {
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   EXPECT_THAT((*tokenizer)->Encode("abc", SpecialTokens::kPlain), ElementsAre(4));
   EXPECT_THAT((*tokenizer)->Encode("abab", SpecialTokens::kPlain), ElementsAre(3, 3));
-  EXPECT_THAT((*tokenizer)->Encode("a<xx><x>b<u", SpecialTokens::kParse), ElementsAre(0, 7, 6, 1));  // '<' and 'u' have no token
+  EXPECT_THAT((*tokenizer)->Encode("a<xx><x>b<u", SpecialTokens::kParse),
+              ElementsAre(0, 7, 6, 1));  // '<' and 'u' have no token
   EXPECT_THAT((*tokenizer)->Encode("<u>", SpecialTokens::kParse), ElementsAre(8));
   EXPECT_EQ((*tokenizer)->Decode({4, 6, 8, 9, 10}), "abc<u> ");
   EXPECT_TRUE((*tokenizer)->IsEndOfText(6));
@@ -238,13 +250,16 @@ TEST(TinyTokenizer, ErrorsNameTheKey) {
     EXPECT_FALSE(tokenizer.ok());
     return Message(tokenizer.status());
   };
-  EXPECT_THAT(error([](Tiny& t) { t.model = "llama"; }), HasSubstr("tiny.gguf: key 'tokenizer.ggml.model' is 'llama'; 'gpt2'"));
-  EXPECT_THAT(error([](Tiny& t) { t.pre = "default"; }), HasSubstr("tiny.gguf: key 'tokenizer.ggml.pre': pre-tokeniser 'default' is not known"));
+  EXPECT_THAT(error([](Tiny& t) { t.model = "llama"; }),
+              HasSubstr("tiny.gguf: key 'tokenizer.ggml.model' is 'llama'; 'gpt2'"));
+  EXPECT_THAT(error([](Tiny& t) { t.pre = "default"; }),
+              HasSubstr("tiny.gguf: key 'tokenizer.ggml.pre': pre-tokeniser 'default' is not known"));
   EXPECT_THAT(error([](Tiny& t) { t.types.pop_back(); }), HasSubstr("has 10 elements; as many as tokens (11)"));
   EXPECT_THAT(error([](Tiny& t) { t.merges[1] = "a"; }), HasSubstr("merge 1 ('a'): two texts with one space"));
   EXPECT_THAT(error([](Tiny& t) { t.merges[1] = "a b c"; }), HasSubstr("two texts with one space"));
   EXPECT_THAT(error([](Tiny& t) { t.merges[0] = "c a"; }), HasSubstr("is not a token"));
-  EXPECT_THAT(error([](Tiny& t) { t.eos = 11; }), HasSubstr("key 'tokenizer.ggml.eos_token_id' is 11; a token below 11"));
+  EXPECT_THAT(error([](Tiny& t) { t.eos = 11; }),
+              HasSubstr("key 'tokenizer.ggml.eos_token_id' is 11; a token below 11"));
   EXPECT_THAT(error([](Tiny& t) { t.tokens.clear(), t.types.clear(); }), HasSubstr("has 0 elements"));
 }
 

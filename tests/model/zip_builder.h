@@ -15,17 +15,19 @@ class ZipBuilder {
  public:
   ZipBuilder& Add(std::string_view name, std::string_view content, bool deflated) {
     const std::string packed = deflated ? Deflate(content) : std::string(content);
-    const auto crc = static_cast<uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()));
-    const std::string common = Two(20) + Two(0) + Two(deflated ? 8 : 0) + Four(0) + Four(crc) + Four(packed.size()) + Four(content.size()) +
-                               Two(name.size()) + Two(0);
-    directory_ += std::string("PK\1\2") + Two(20) + common + Two(0) + Two(0) + Two(0) + Four(0) + Four(bytes_.size()) + std::string(name);
+    const auto crc =
+        static_cast<uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()));
+    const std::string common = Two(20) + Two(0) + Two(deflated ? 8 : 0) + Four(0) + Four(crc) + Four(packed.size()) +
+                               Four(content.size()) + Two(name.size()) + Two(0);
+    directory_ += std::string("PK\1\2") + Two(20) + common + Two(0) + Two(0) + Two(0) + Four(0) + Four(bytes_.size()) +
+                  std::string(name);
     bytes_ += std::string("PK\3\4") + common + std::string(name) + packed;
     ++count_;
     return *this;
   }
   std::string Bytes(std::string_view comment = "") const {
-    return bytes_ + directory_ + std::string("PK\5\6") + Two(0) + Two(0) + Two(count_) + Two(count_) + Four(directory_.size()) +
-           Four(bytes_.size()) + Two(comment.size()) + std::string(comment);
+    return bytes_ + directory_ + std::string("PK\5\6") + Two(0) + Two(0) + Two(count_) + Two(count_) +
+           Four(directory_.size()) + Four(bytes_.size()) + Two(comment.size()) + std::string(comment);
   }
 
  private:

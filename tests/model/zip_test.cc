@@ -11,7 +11,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::span<const uint8_t> Span(const std::string& bytes) { return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}; }
+std::span<const uint8_t> Span(const std::string& bytes) {
+  return {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
+}
 
 StatusOr<std::string> Content(const std::string& archive, std::string_view name) {
   ORRERY_ASSIGN_OR_RETURN(const ZipMember member, FindZipMember(Span(archive), name));
@@ -29,7 +31,9 @@ std::string Long() {
   return text + std::string(500000, 'x');
 }
 
-std::string Archive() { return ZipBuilder().Add("a/x.bin", Long(), true).Add("b", "plain", false).Add("empty", "", false).Bytes("note"); }
+std::string Archive() {
+  return ZipBuilder().Add("a/x.bin", Long(), true).Add("b", "plain", false).Add("empty", "", false).Bytes("note");
+}
 
 TEST(Zip, UnpacksDeflatedAndStoredMembers) {
   EXPECT_EQ(Content(Archive(), "a/x.bin").value(), Long());

@@ -16,7 +16,9 @@ using schema::Verdict;
 
 DraftSetting InCode(int samples) { return {.problem = "p", .path = {0, 2}, .samples = samples}; }
 
-Sample CodeSample(std::string text, std::string stop = "<end_of_step>") { return {.tokens = 5, .text = std::move(text), .stop = std::move(stop), .log_probability = -1}; }
+Sample CodeSample(std::string text, std::string stop = "<end_of_step>") {
+  return {.tokens = 5, .text = std::move(text), .stop = std::move(stop), .log_probability = -1};
+}
 
 TEST(ExpansionDraft, MergesEqualTextsAndRunsThemOnce) {
   ExpansionDraft draft(InCode(3));
@@ -94,7 +96,8 @@ TEST(ExpansionDraft, AnAnswerThatCouldNotBeComparedIsNoEnd) {
     EXPECT_EQ(task->subject, "4");
     draft.AddGrade(task->text, grade);
     const auto record = draft.Finish();
-    EXPECT_EQ(record->candidates()->Get(0)->valid(), grade == Grade::Equal || grade == Grade::Different) << schema::EnumNameGrade(grade);
+    EXPECT_EQ(record->candidates()->Get(0)->valid(), grade == Grade::Equal || grade == Grade::Different)
+        << schema::EnumNameGrade(grade);
     EXPECT_EQ(record->steps_executed(), 0U);
   }
 }

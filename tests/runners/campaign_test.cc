@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The campaign as a user runs it, with real models: what it leaves, that the same seed gives the same bytes, that a stop loses nothing, and
-// that bad input is told in one line.
+// The campaign as a user runs it, with real models: what it leaves, that the same seed gives the same bytes, that a
+// stop loses nothing, and that bad input is told in one line.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,9 +32,18 @@ std::string Fresh(const std::string& name) {
 const std::vector<std::string> kPortable = {"ONEDNN_MAX_CPU_ISA=AVX2"};
 
 std::vector<std::string> Small(const std::string& out, std::vector<std::string> more = {}) {
-  std::vector<std::string> arguments = {"--model=smollm2-135m-instruct", "--out=" + out,           "--limit=3",
-                                        "--set", "model.precision=float32", "--set", "search.rollouts=2",
-                                        "--set", "search.candidates=3",     "--set", "search.max_step_tokens=32", "--quiet"};
+  std::vector<std::string> arguments = {"--model=smollm2-135m-instruct",
+                                        "--out=" + out,
+                                        "--limit=3",
+                                        "--set",
+                                        "model.precision=float32",
+                                        "--set",
+                                        "search.rollouts=2",
+                                        "--set",
+                                        "search.candidates=3",
+                                        "--set",
+                                        "search.max_step_tokens=32",
+                                        "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
 }
@@ -56,10 +65,12 @@ TEST(CampaignRunner, SmallModelLeavesRecordsOfAKnownDigest) {
   EXPECT_GE(summary["candidates"], 9);
   EXPECT_GT(summary["tokens_generated"], 0);
   EXPECT_EQ(summary["model"], "smollm2-135m-instruct");
-  for (const char* file : {"config.json", "trajectories.jsonl", "preferences.jsonl", "report.html", "telemetry.jsonl"}) {
+  for (const char* file :
+       {"config.json", "trajectories.jsonl", "preferences.jsonl", "report.html", "telemetry.jsonl"}) {
     EXPECT_TRUE(fs::exists(fs::path(out) / file)) << file;
   }
-  // Changes with the prompt, the quick-start problems, the kernels, the sampler or the record's schema: on purpose, or not at all.
+  // Changes with the prompt, the quick-start problems, the kernels, the sampler or the record's schema: on purpose, or
+  // not at all.
   EXPECT_EQ(summary["digest"], "GOLDEN_DIGEST");
 
   const Ended again = RunProgram("runners/campaign", Small(out), kPortable);
@@ -95,7 +106,8 @@ TEST(CampaignRunner, OneThreadTwoThreadsAndAStopGiveTheSameBytes) {
 
 TEST(CampaignRunner, TheDefaultModelSolvesEasyProblems) {
   const std::string out = Fresh("solves");
-  const Ended ended = RunProgram("runners/campaign", {"--out=" + out, "--limit=3", "--set", "search.rollouts=2", "--quiet"});
+  const Ended ended =
+      RunProgram("runners/campaign", {"--out=" + out, "--limit=3", "--set", "search.rollouts=2", "--quiet"});
   ASSERT_EQ(ended.code, 0) << ended.errors;
   const auto summary = Summary(out);
   EXPECT_GE(summary["solved"], 2) << summary.dump(2);
@@ -129,17 +141,23 @@ TEST(CampaignRunner, BadInputIsToldInOneLineAndEndsWithTwo) {
   const std::string out = "--out=" + folder + "/out";
   const std::vector<Bad> all = {
       {{out, "--config=" + file("typo.json", "{\n  \"search\": {\"rolouts\": 3}\n}\n")}, {"typo.json:2", "rolouts"}},
-      {{out, "--config=" + file("type.json", "{\"search\": {\n\"rollouts\": \"3\"}}")}, {"type.json:2", "search.rollouts"}},
+      {{out, "--config=" + file("type.json", "{\"search\": {\n\"rollouts\": \"3\"}}")},
+       {"type.json:2", "search.rollouts"}},
       {{out, "--config=" + folder + "/none.json"}, {"none.json"}},
       {{out, "--set", "search.rollouts=0"}, {"search.rollouts"}},
       {{out, "--set", "search.preset=paper-r9"}, {"search.preset", "paper-r1"}},
       {{out, "--problems=" + folder + "/none.jsonl"}, {"none.jsonl"}},
       {{out, "--problems=" + file("empty.jsonl", "")}, {"empty.jsonl"}},
-      {{out, "--set", "problems.bad_line=fatal", "--problems=" + file("half.jsonl", "{\"question\": \"1+1?\", \"answer\": \"2\"}\n{\"question\": \"2+2?\"}\n")}, {"half.jsonl:2"}},
-      {{out, "--set", "problems.bad_line=fatal", "--problems=" + file("bytes.jsonl", "{\"question\": \"\xff\xfe\", \"answer\": \"2\"}\n")}, {"bytes.jsonl:1"}},
+      {{out, "--set", "problems.bad_line=fatal",
+        "--problems=" + file("half.jsonl", "{\"question\": \"1+1?\", \"answer\": \"2\"}\n{\"question\": \"2+2?\"}\n")},
+       {"half.jsonl:2"}},
+      {{out, "--set", "problems.bad_line=fatal",
+        "--problems=" + file("bytes.jsonl", "{\"question\": \"\xff\xfe\", \"answer\": \"2\"}\n")},
+       {"bytes.jsonl:1"}},
       {{out, "--model=" + folder + "/none.gguf"}, {"none.gguf"}},
       {{out, "--model=" + file("short.gguf", "GGUF\x03")}, {"short.gguf"}},
-      {{out, "--model=" + file("text.gguf", "this is no model at all, but it is long enough to look like one")}, {"text.gguf"}},
+      {{out, "--model=" + file("text.gguf", "this is no model at all, but it is long enough to look like one")},
+       {"text.gguf"}},
       {{"--out=/proc/no"}, {"/proc/no"}},
       {{out, "--no-such-flag"}, {"--no-such-flag"}},
   };
@@ -163,7 +181,8 @@ TEST(CampaignRunner, AStoreOfAnotherConfigurationIsRefused) {
 TEST(CampaignRunner, HelpNamesEveryKey) {
   const Ended ended = RunProgram("runners/campaign", {"--help"});
   EXPECT_EQ(ended.code, 0);
-  for (const char* key : {"search.rollouts", "model.kv_bytes", "sandbox.isolation", "run.seed", "grader.wall_seconds"}) EXPECT_THAT(ended.output, HasSubstr(key));
+  for (const char* key : {"search.rollouts", "model.kv_bytes", "sandbox.isolation", "run.seed", "grader.wall_seconds"})
+    EXPECT_THAT(ended.output, HasSubstr(key));
 }
 
 }  // namespace

@@ -12,8 +12,8 @@
 
 namespace orrery {
 
-Ended RunProgram(const std::string& program, const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
-                 const std::function<void(int pid)>& while_running) {
+Ended RunProgram(const std::string& program, const std::vector<std::string>& arguments,
+                 const std::vector<std::string>& environment, const std::function<void(int pid)>& while_running) {
   const auto path = DataFile(program);
   EXPECT_TRUE(path.ok()) << Message(path.status());
   const std::string prefix = testing::TempDir() + "/program" + std::to_string(getpid());

@@ -15,9 +15,10 @@ struct Ended {
   std::string errors;  // standard error
 };
 
-// `program` is named from the root of the source tree ("runners/campaign"). `while_running`, if given, is called with the process id about
-// twenty times a second until the program ends.
-Ended RunProgram(const std::string& program, const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
+// `program` is named from the root of the source tree ("runners/campaign"). `while_running`, if given, is called with
+// the process id about twenty times a second until the program ends.
+Ended RunProgram(const std::string& program, const std::vector<std::string>& arguments,
+                 const std::vector<std::string>& environment = {},
                  const std::function<void(int pid)>& while_running = nullptr);
 
 }  // namespace orrery

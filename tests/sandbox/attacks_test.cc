@@ -18,7 +18,8 @@ TEST(Attacks, EachGetsItsVerdictAndNoneGetsOut) {
   ASSERT_TRUE(sandbox.ok()) << sandbox.status();
   for (const auto& attack : *attacks) {
     const auto result = RunAttack(**sandbox, attack);
-    EXPECT_EQ(Name(result.verdict), Name(attack.expected)) << attack.name << " (" << attack.what << "): " << result.error;
+    EXPECT_EQ(Name(result.verdict), Name(attack.expected))
+        << attack.name << " (" << attack.what << "): " << result.error;
     EXPECT_FALSE(result.escaped) << attack.name << " (" << attack.what << "): " << result.output.substr(0, 1000);
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whoever of the sandbox's own processes is killed: the verdict is internal, nothing is left behind, and the next step runs.
+// Whoever of the sandbox's own processes is killed: the verdict is internal, nothing is left behind, and the next step
+// runs.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -60,12 +61,11 @@ std::vector<pid_t> Descendants(const std::string& name) {
   return named;
 }
 
-// True where soon every process is gone, and whoever ended and came to us has been waited for. The machine may be busy: soon is three
-// seconds.
+// True where soon every process is gone, and whoever ended and came to us has been waited for. The machine may be busy:
+// soon is three seconds.
 bool NobodyLeft() {
   for (int i = 0; i < 300; ++i) {
-    while (waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
+    while (waitpid(-1, nullptr, WNOHANG) > 0) {}
     if (Descendants("").empty() && waitpid(-1, nullptr, WNOHANG) < 0) return true;
     std::this_thread::sleep_for(milliseconds(10));
   }
@@ -162,9 +162,8 @@ TEST_P(DeathTest, OfTheCallerLeavesNobody) {
   EXPECT_TRUE(NobodyLeft());
 }
 
-INSTANTIATE_TEST_SUITE_P(Walls, DeathTest, ::testing::Values(Isolation::kBubblewrap, Isolation::kNone), [](const auto& info) {
-  return info.param == Isolation::kBubblewrap ? "Bubblewrap" : "None";
-});
+INSTANTIATE_TEST_SUITE_P(Walls, DeathTest, ::testing::Values(Isolation::kBubblewrap, Isolation::kNone),
+                         [](const auto& info) { return info.param == Isolation::kBubblewrap ? "Bubblewrap" : "None"; });
 
 }  // namespace
 }  // namespace orrery::sandbox

@@ -32,8 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 #ifndef ORRERY_LIBFUZZER
 int main() {
   std::mt19937_64 random(1);
-  const std::string seeds[] = {Encode(StepRequest{{{"a", 1}, {"bc", 2}}, {"d", 3}}), Encode(StepResult{}), Encode(Ready{"e", {"f", "g"}}),
-                               Encode(Setup{1, 2, 3, 4, 5, true, "h", "i", "j", "k"})};
+  const std::string seeds[] = {Encode(StepRequest{{{"a", 1}, {"bc", 2}}, {"d", 3}}), Encode(StepResult{}),
+                               Encode(Ready{"e", {"f", "g"}}), Encode(Setup{1, 2, 3, 4, 5, true, "h", "i", "j", "k"})};
   for (int i = 0; i < 300000; ++i) {
     std::string bytes = seeds[random() % std::size(seeds)];
     for (uint64_t changes = random() % 5; changes > 0; --changes) {
@@ -41,8 +41,11 @@ int main() {
       switch (random() % 4) {
         case 0: bytes.resize(at); break;
         case 1: bytes.insert(at, 1 + random() % 9, static_cast<char>(random())); break;
-        case 2: if (!bytes.empty()) bytes[at] = static_cast<char>(random()); break;
-        default: if (!bytes.empty()) bytes[at] = static_cast<char>(bytes[at] ^ (1 << (random() % 8)));
+        case 2:
+          if (!bytes.empty()) bytes[at] = static_cast<char>(random());
+          break;
+        default:
+          if (!bytes.empty()) bytes[at] = static_cast<char>(bytes[at] ^ (1 << (random() % 8)));
       }
     }
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());

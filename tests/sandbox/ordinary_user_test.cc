@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The walls stand for an ordinary user too. Started as root, the test becomes one, in a mount namespace that lets it see what it needs.
+// The walls stand for an ordinary user too. Started as root, the test becomes one, in a mount namespace that lets it
+// see what it needs.
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -34,7 +35,8 @@ int TryAs(const fs::path& python) {
   }
   const auto result = (*sandbox)->Run({{{"x = 6", 1}}, {"print(x * 7)", 2}});
   const auto refused = (*sandbox)->Run({{}, {"open('/etc/passwd')", 1}});
-  std::fprintf(stderr, "%s %s %s\n", std::string(Name(result.verdict)).c_str(), result.error.c_str(), result.output.c_str());
+  std::fprintf(stderr, "%s %s %s\n", std::string(Name(result.verdict)).c_str(), result.error.c_str(),
+               result.output.c_str());
   return result.output == "42\n" && refused.verdict == Verdict::kRuntimeError ? 0 : 2;
 }
 
@@ -52,8 +54,8 @@ int BecomeOrdinaryAndTry(const fs::path& folder) {
     if (error) return 4;
   }
   if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      mount(packages.c_str(), there.c_str(), nullptr, MS_BIND, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 ||
-      setresuid(kNobody, kNobody, kNobody) != 0) {
+      mount(packages.c_str(), there.c_str(), nullptr, MS_BIND, nullptr) != 0 ||
+      setresgid(kNobody, kNobody, kNobody) != 0 || setresuid(kNobody, kNobody, kNobody) != 0) {
     return kCannotBecome;
   }
   setenv("RUNFILES_DIR", folder.c_str(), 1);
@@ -74,7 +76,8 @@ TEST(OrdinaryUser, HasTheSameWalls) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   fs::remove_all(folder);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == kCannotBecome) GTEST_SKIP() << "this root may not become another user";
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kCannotBecome)
+    GTEST_SKIP() << "this root may not become another user";
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 

@@ -31,7 +31,8 @@ std::vector<std::string> RandomProgram(std::mt19937_64& random) {
                                 "import random\nvalues.append(random.randint(0, 99))\nprint(values)",
                                 "def f(n):\n    return n if n < 2 else f(n - 1) + f(n - 2)\nprint(f(12))",
                                 "print(sorted(values, reverse=True), end='')",
-                                "class Thing:\n    count = 0\n    def __init__(self):\n        Thing.count += 1\nthing = Thing()\nprint(thing, Thing.count)",
+                                "class Thing:\n    count = 0\n    def __init__(self):\n        Thing.count += 1\nthing "
+                                "= Thing()\nprint(thing, Thing.count)",
                                 "import numpy\nprint(numpy.random.rand(2).sum() + len(values))",
                                 "table = {v: str(v) for v in values}\nprint(table, {x, 'a', 2.5})",
                                 "from fractions import Fraction\nx = Fraction(x, 7)\nprint(x)",
@@ -80,8 +81,9 @@ TEST(Replay, TheLeastRecentlyUsedSnapshotGoesFirst) {
   const auto root = [&](const char* code) { return sandbox->Run({{}, {code, 1}}); };
   EXPECT_EQ(root("x = 1").verdict, Verdict::kOk);
   EXPECT_EQ(root("x = 2").verdict, Verdict::kOk);
-  EXPECT_EQ(on("x = 1", "raise ValueError(x)").steps_executed, 1);  // a failed step leaves no snapshot, but its parent is used
-  EXPECT_EQ(root("x = 3").verdict, Verdict::kOk);                   // drops x = 2
+  EXPECT_EQ(on("x = 1", "raise ValueError(x)").steps_executed,
+            1);                                    // a failed step leaves no snapshot, but its parent is used
+  EXPECT_EQ(root("x = 3").verdict, Verdict::kOk);  // drops x = 2
   EXPECT_EQ(on("x = 1", "raise ValueError(x)").steps_executed, 1);
   const auto missed = on("x = 2", "raise ValueError(x)");
   EXPECT_EQ(missed.steps_executed, 2);

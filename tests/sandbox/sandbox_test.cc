@@ -125,10 +125,11 @@ TEST_F(SandboxTest, TimeOutNamesItsClock) {
 }
 
 TEST_F(SandboxTest, StepsSeeTheirParentsStateAndPrintTheirOwnOutput) {
-  const auto results = RunProgram(*sandbox_,
-                                  {"import math\nx = 2\nprint('first')", "def double(v):\n    return 2 * v\nprint('second', end='')",
-                                   "print(double(x), math.sqrt(16), __name__)"},
-                                  1);
+  const auto results =
+      RunProgram(*sandbox_,
+                 {"import math\nx = 2\nprint('first')", "def double(v):\n    return 2 * v\nprint('second', end='')",
+                  "print(double(x), math.sqrt(16), __name__)"},
+                 1);
   ASSERT_EQ(results.size(), 3U);
   EXPECT_EQ(results[1].output, "second");
   EXPECT_EQ(results[2].output, "4 4.0 __main__\n");
@@ -162,7 +163,8 @@ TEST_F(SandboxTest, AFailedSiblingLeavesItsParentWell) {
 TEST_F(SandboxTest, RandomnessComesFromTheStepsOwnSeed) {
   const std::string code =
       "import random, numpy, os, secrets\n"
-      "print(random.random(), numpy.random.rand(), numpy.random.default_rng().random(), random.Random().random(), os.urandom(8), "
+      "print(random.random(), numpy.random.rand(), numpy.random.default_rng().random(), random.Random().random(), "
+      "os.urandom(8), "
       "secrets.token_hex(4))";
   EXPECT_EQ(Run(code, 5).output, Run(code, 5).output);
   EXPECT_NE(Run(code, 5).output, Run(code, 6).output);
@@ -172,24 +174,32 @@ TEST_F(SandboxTest, RandomnessComesFromTheStepsOwnSeed) {
 }
 
 TEST_F(SandboxTest, ThePackagesWork) {
-  const auto result = Run(
-      "import sympy, numpy\nfrom fractions import Fraction\nfrom decimal import Decimal\nimport statistics, itertools, collections, datetime\n"
-      "x = sympy.symbols('x')\nprint(sympy.solve(x**2 - 4, x), sympy.integrate(x, x), sympy.factorint(12), sympy.Matrix([[1, 2], [3, 4]]).det())\n"
-      "print(numpy.linalg.det(numpy.eye(2)), Fraction(1, 3) + 1, Decimal('0.1') * 3, statistics.mean([1, 2]), datetime.date(2024, 1, 31))\n"
-      "from sympy.physics.units import meter\nimport sympy.stats\nprint(meter, 1/3, {3, 1, 2}, {'b': 1, 'a': 2})");
+  const auto result =
+      Run("import sympy, numpy\nfrom fractions import Fraction\nfrom decimal import Decimal\nimport statistics, "
+          "itertools, collections, datetime\n"
+          "x = sympy.symbols('x')\nprint(sympy.solve(x**2 - 4, x), sympy.integrate(x, x), sympy.factorint(12), "
+          "sympy.Matrix([[1, 2], [3, 4]]).det())\n"
+          "print(numpy.linalg.det(numpy.eye(2)), Fraction(1, 3) + 1, Decimal('0.1') * 3, statistics.mean([1, 2]), "
+          "datetime.date(2024, 1, 31))\n"
+          "from sympy.physics.units import meter\nimport sympy.stats\nprint(meter, 1/3, {3, 1, 2}, {'b': 1, 'a': 2})");
   EXPECT_EQ(result.verdict, Verdict::kOk) << result.error;
   EXPECT_EQ(result.output,
-            "[-2, 2] x**2/2 {2: 2, 3: 1} -2\n1.0 4/3 0.3 1.5 2024-01-31\nmeter 0.3333333333333333 {1, 2, 3} {'b': 1, 'a': 2}\n");
+            "[-2, 2] x**2/2 {2: 2, 3: 1} -2\n1.0 4/3 0.3 1.5 2024-01-31\nmeter 0.3333333333333333 {1, 2, 3} {'b': 1, "
+            "'a': 2}\n");
 }
 
 TEST(SandboxDeterminism, TwoSandboxesPrintTheSameBytes) {
   const std::vector<std::string> steps = {
-      "import time, os, datetime, random, threading\nclass Thing: pass\nthings = {Thing() for _ in range(20)}\nfor i, t in enumerate(things): "
+      "import time, os, datetime, random, threading\nclass Thing: pass\nthings = {Thing() for _ in range(20)}\nfor i, "
+      "t in enumerate(things): "
       "t.i = i",
-      "print(time.time(), time.perf_counter(), os.getpid(), datetime.datetime.now(), hash('text'), threading.get_native_id())",
-      "print(Thing(), Thing.__repr__, print, lambda: 0, (i for i in []), memoryview(b''), threading.Lock(), object().__repr__)",
+      "print(time.time(), time.perf_counter(), os.getpid(), datetime.datetime.now(), hash('text'), "
+      "threading.get_native_id())",
+      "print(Thing(), Thing.__repr__, print, lambda: 0, (i for i in []), memoryview(b''), threading.Lock(), "
+      "object().__repr__)",
       "print([t.i for t in things], [hash(object()) for _ in range(3)], {int, str, float, Thing}, id(things))",
-      "import sympy\nprint(sympy.symbols('a:5'), sympy.Dummy(), set(sympy.symbols('a:9')), os.cpu_count())\nimport uuid\nprint(uuid.uuid4())"};
+      "import sympy\nprint(sympy.symbols('a:5'), sympy.Dummy(), set(sympy.symbols('a:9')), os.cpu_count())\nimport "
+      "uuid\nprint(uuid.uuid4())"};
   std::vector<std::string> outputs[2];
   for (auto& output : outputs) {
     auto sandbox = Sandbox::Start(Options());
@@ -224,8 +234,8 @@ TEST(SandboxStart, TheGuardsSayWhatIsActive) {
   ASSERT_TRUE(sandbox.ok()) << sandbox.status();
   std::string all;
   for (const auto& guard : (*sandbox)->Guards()) all += guard + "\n";
-  for (const char* part : {"bubblewrap", "own namespaces: user pid net mnt ipc uts", "no new privileges: yes", "capabilities: none",
-                           "memory: 256 MiB", "fixed addresses"}) {
+  for (const char* part : {"bubblewrap", "own namespaces: user pid net mnt ipc uts", "no new privileges: yes",
+                           "capabilities: none", "memory: 256 MiB", "fixed addresses"}) {
     EXPECT_NE(all.find(part), std::string::npos) << part << " is not in\n" << all;
   }
 }

@@ -9,7 +9,8 @@ namespace {
 using namespace std::string_view_literals;
 
 TEST(EscapeInvalidUtf8, WellFormedTextStays) {
-  for (const auto text : {""sv, "plain\n"sv, "h\u00e9 \u2211 \U0001f600"sv, "\0\x7f"sv, "\u07ff\u0800\ud7fb\ue000\uffff\U0010ffff"sv}) {
+  for (const auto text :
+       {""sv, "plain\n"sv, "h\u00e9 \u2211 \U0001f600"sv, "\0\x7f"sv, "\u07ff\u0800\ud7fb\ue000\uffff\U0010ffff"sv}) {
     EXPECT_EQ(EscapeInvalidUtf8(text), text);
   }
 }
