@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/paths.h"
 #include "kernels/kernels.h"
+#include "model/gguf.h"
 #include "model/registry.h"
 #include "runners/campaign_outputs.h"
 #include "runners/progress.h"
@@ -69,6 +70,8 @@ StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   model::FetchOptions fetch;
   fetch.progress = !flags.quiet;
   ORRERY_ASSIGN_OR_RETURN(plan.model, model::LocateModel(registry, plan.config->model()->name()->string_view(), fetch));
+  // A damaged file is told before its hash enters a store.
+  ORRERY_RETURN_IF_ERROR(model::GgufFile::Open(plan.model).status());
   ORRERY_ASSIGN_OR_RETURN(plan.fingerprint, Fingerprint(plan.config, plan.model));
   return plan;
 }
