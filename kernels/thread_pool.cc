@@ -15,7 +15,7 @@ constexpr uint64_t kEnded = uint64_t{1} << 31, kWorkers = kEnded - 1;
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : stretches_(static_cast<size_t>(std::max(threads, 1))) {
   for (int i = 1; i < std::max(threads, 1); ++i) workers_.emplace_back([this, i] { Worker(i); });
 }
 
@@ -30,8 +30,8 @@ void ThreadPool::Run(int count, Body body, void* context) {
   // No worker is in a loop now, and none enters before the new state is there.
   body_ = body;
   context_ = context;
-  count_ = count;
-  next_.store(0, std::memory_order_relaxed);
+  const auto share = [&](size_t thread) { return static_cast<uint64_t>(count) * thread / stretches_.size(); };
+  for (size_t i = 0; i < stretches_.size(); ++i) stretches_[i].left.store(share(i) << 32 | share(i + 1), std::memory_order_relaxed);
   const uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
   state_.store(uint64_t{generation} << 32, std::memory_order_release);
   generation_.store(generation, std::memory_order_release);
@@ -48,8 +48,22 @@ void ThreadPool::Run(int count, Body body, void* context) {
   }
 }
 
+int ThreadPool::Take(Stretch& stretch, bool front) {
+  uint64_t left = stretch.left.load(std::memory_order_relaxed);
+  while (true) {
+    const uint64_t begin = left >> 32, end = left & 0xffffffff;
+    if (begin == end) return -1;
+    const uint64_t rest = front ? (begin + 1) << 32 | end : begin << 32 | (end - 1);
+    if (stretch.left.compare_exchange_weak(left, rest, std::memory_order_relaxed)) return static_cast<int>(front ? begin : end - 1);
+  }
+}
+
 void ThreadPool::Work(int thread) {
-  for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) body_(context_, i, thread);
+  const int all = threads();
+  for (int i = 0; i < all; ++i) {
+    Stretch& stretch = stretches_[static_cast<size_t>((thread + i) % all)];
+    for (int index; (index = Take(stretch, i == 0)) >= 0;) body_(context_, index, thread);
+  }
 }
 
 void ThreadPool::Worker(int thread) {

@@ -3,8 +3,8 @@
 
 // A few threads that run the same loop together and meet at its end.
 //
-// Indices are handed out one by one, to whichever thread is free: results may not depend on who runs which.
-// Between loops the threads spin for a short while, then sleep.
+// Each thread walks through a stretch of neighbouring indices of its own, then helps the others from the far ends of theirs: results
+// may not depend on who runs which. Between loops the threads spin for a short while, then sleep.
 
 #include <atomic>
 #include <cstdint>
@@ -41,15 +41,21 @@ class ThreadPool {
  private:
   using Body = void (*)(void* context, int index, int thread);
 
+  // What is left of a thread's stretch: its begin (upper half) and end.
+  struct alignas(64) Stretch {
+    std::atomic<uint64_t> left{0};
+  };
+
   void Run(int count, Body body, void* context);
   void Work(int thread);
+  // The next index of a stretch, from its front or its back; -1 if none is left.
+  static int Take(Stretch& stretch, bool front);
   void Worker(int thread);
 
   std::vector<std::thread> workers_;
   Body body_ = nullptr;
   void* context_ = nullptr;
-  int count_ = 0;
-  alignas(64) std::atomic<int> next_{0};
+  std::vector<Stretch> stretches_;
   alignas(64) std::atomic<uint32_t> generation_{0};  // number of the newest loop
   // The loop's number (upper half), whether it has ended (bit 31), how many workers are in it (the rest). A worker that
   // comes late, because the system ran something else, is not waited for.

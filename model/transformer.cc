@@ -17,23 +17,27 @@ using kernels::PaddedWidth;
 
 constexpr int kAttentionRows = 32;  // rows of a unit of attention
 
-// Zeroed memory that costs nothing until it is touched.
+// Zeroed memory that costs nothing until it is touched, from a huge page's border on: rows far apart then share a page.
 class Pages {
  public:
-  explicit Pages(size_t bytes) : bytes_(std::max<size_t>(bytes, 1)) {
-    data_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (data_ == MAP_FAILED) throw std::bad_alloc();
-    madvise(data_, bytes_, MADV_HUGEPAGE);
+  explicit Pages(size_t bytes) : bytes_((bytes + kHugePage) / kHugePage * kHugePage + kHugePage) {
+    mapped_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped_ == MAP_FAILED) throw std::bad_alloc();
+    madvise(mapped_, bytes_, MADV_HUGEPAGE);
+    data_ = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(mapped_) + kHugePage - 1) / kHugePage * kHugePage);
   }
-  ~Pages() { munmap(data_, bytes_); }
+  ~Pages() { munmap(mapped_, bytes_); }
   Pages(const Pages&) = delete;
   Pages& operator=(const Pages&) = delete;
-  uint8_t* data() const { return static_cast<uint8_t*>(data_); }
-  float* floats() const { return static_cast<float*>(data_); }
+  uint8_t* data() const { return data_; }
+  float* floats() const { return reinterpret_cast<float*>(data_); }
 
  private:
-  void* data_;
+  static constexpr size_t kHugePage = size_t{2} << 20;
+
   size_t bytes_;
+  void* mapped_;
+  uint8_t* data_;
 };
 
 int WholeBlocks(const kernels::Matrix& matrix) { return matrix.blocks() * matrix.block_columns(); }

@@ -29,7 +29,8 @@ T Rounded(float value) {
     return ToBfloat16(value);
 }
 
-int BlockColumns(int n) { return n < 4096 ? 32 : 128; }
+// Wide enough to be worth a call, narrow enough to share the work of a small matrix evenly.
+int BlockColumns(int n) { return n < 800 ? 32 : n < 4096 ? 64 : 128; }
 
 size_t PanelBytes(int n, int k, size_t element) {
   const size_t block = BlockColumns(n);
