@@ -95,7 +95,7 @@ std::vector<float> Product(const Matrix& matrix, Activations& x, int first, int 
 
 TEST_P(KernelsTest, ProductsAgreeWithTheReference) {
   for (const auto& [rows, n, k] :
-       {std::tuple{1, 1, 1}, {3, 5, 7}, {16, 32, 32}, {17, 33, 31}, {33, 100, 65}, {70, 257, 130}, {5, 4200, 48}}) {
+       {std::tuple{1, 1, 1}, {3, 5, 7}, {16, 32, 32}, {17, 33, 31}, {33, 100, 65}, {70, 257, 130}, {5, 4200, 48}, {70, 65, 2100}}) {
     const auto w = Normal(static_cast<size_t>(n) * k, 1), values = Normal(static_cast<size_t>(rows) * k, 2);
     Activations x(type(), rows, k);
     for (int r = 0; r < rows; ++r) {
@@ -110,19 +110,21 @@ TEST_P(KernelsTest, ProductsAgreeWithTheReference) {
 }
 
 TEST_P(KernelsTest, ARowOfAProductDoesNotDependOnItsCompany) {
-  constexpr int kRows = 150, kN = 224, kK = 608;
-  const auto w = Normal(size_t{kN} * kK, 3, 0.05f), values = Normal(size_t{kRows} * kK, 4);
-  Activations x(type(), kRows + 16, kK);
-  for (int r = 0; r < kRows; ++r) {
-    for (int i = 0; i < kK; ++i) x.Put(r, i, values[static_cast<size_t>(r) * kK + i]);
-  }
-  const auto matrix = Packed(*cpu_, kN, kK, w);
-  const auto all = Product(*matrix, x, 0, kRows);
-  for (const auto& [first, rows] :
-       {std::pair{0, 1}, {1, 1}, {7, 1}, {149, 1}, {0, 16}, {3, 17}, {5, 31}, {60, 64}, {11, 65}, {2, 100}}) {
-    const auto part = Product(*matrix, x, first, rows);
-    ASSERT_EQ(std::memcmp(part.data(), &all[static_cast<size_t>(first) * kN], part.size() * sizeof(float)), 0)
-        << rows << " rows from " << first;
+  constexpr int kRows = 150, kN = 224;
+  for (const int k : {608, 2400}) {
+    const auto w = Normal(static_cast<size_t>(kN) * k, 3, 0.05f), values = Normal(static_cast<size_t>(kRows) * k, 4);
+    Activations x(type(), kRows + 16, k);
+    for (int r = 0; r < kRows; ++r) {
+      for (int i = 0; i < k; ++i) x.Put(r, i, values[static_cast<size_t>(r) * k + i]);
+    }
+    const auto matrix = Packed(*cpu_, kN, k, w);
+    const auto all = Product(*matrix, x, 0, kRows);
+    for (const auto& [first, rows] :
+         {std::pair{0, 1}, {1, 1}, {7, 1}, {149, 1}, {0, 16}, {3, 17}, {5, 31}, {60, 64}, {11, 65}, {2, 100}}) {
+      const auto part = Product(*matrix, x, first, rows);
+      ASSERT_EQ(std::memcmp(part.data(), &all[static_cast<size_t>(first) * kN], part.size() * sizeof(float)), 0)
+          << rows << " rows from " << first << ", " << k << " deep";
+    }
   }
 }
 
