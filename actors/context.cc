@@ -20,7 +20,7 @@ std::string ProblemKey(const reasoning::Problem& problem) {
 
 std::vector<model::TokenId> EncodePrompt(const CampaignContext& campaign, const reasoning::Problem& problem) {
   std::vector<model::TokenId> tokens;
-  for (const auto& piece : reasoning::Prompt(campaign.prompt_form, problem)) {
+  for (const auto& piece : reasoning::Prompt(campaign.prompt, problem)) {
     const auto special = piece.special ? model::SpecialTokens::kParse : model::SpecialTokens::kPlain;
     const auto more = campaign.tokenizer->Encode(piece.text, special);
     tokens.insert(tokens.end(), more.begin(), more.end());

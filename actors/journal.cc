@@ -46,9 +46,7 @@ journal_actor::behavior_type journal(journal_actor::stateful_pointer<journal_sta
         Probe probe(meter, Now());
         auto& state = self->state;
         if (!state.broken.empty()) return WordedError(state.broken);
-        store::Path path;
-        if (expansion->path() != nullptr) path.assign(expansion->path()->begin(), expansion->path()->end());
-        state.store->PutExpansion(expansion->problem()->string_view(), path, expansion);
+        state.store->PutExpansion(expansion->problem()->string_view(), store::PathOf(*expansion), expansion);
         return state.Wait();
       },
       [self, &meter](atom::finish, const TreeRecordChunk& tree) -> caf::result<bool> {

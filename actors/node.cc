@@ -84,8 +84,7 @@ void node_state::Forward(uint32_t rollout, const rollout_actor& walker) {
 }
 
 void node_state::End(uint32_t rollout, schema::Terminal end, bool right, int row) {
-  std::vector<uint8_t> path;
-  if (partial->path() != nullptr) path.assign(partial->path()->begin(), partial->path()->end());
+  auto path = store::PathOf(*partial);
   if (row >= 0) path.push_back(static_cast<uint8_t>(row));
   flatbuffers::FlatBufferBuilder builder(128);
   builder.Finish(schema::CreateEndedDirect(builder, context->meters().Sent(Kind::kTree), rollout, &path, end, right));

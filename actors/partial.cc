@@ -22,8 +22,7 @@ PartialChunk RootPartial(const TreeContext& tree) {
 PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent, const schema::Candidate& candidate,
                           uint8_t index) {
   flatbuffers::FlatBufferBuilder builder(1024);
-  std::vector<uint8_t> path;
-  if (parent.path() != nullptr) path.assign(parent.path()->begin(), parent.path()->end());
+  auto path = store::PathOf(parent);
 
   std::vector<flatbuffers::Offset<schema::RunStep>> steps;
   if (parent.parents() != nullptr) {

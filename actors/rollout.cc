@@ -9,11 +9,6 @@
 namespace orrery::actors {
 namespace {
 
-store::Path PathOf(const schema::Partial& partial) {
-  if (partial.path() == nullptr) return {};
-  return {partial.path()->begin(), partial.path()->end()};
-}
-
 std::string TextOf(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
 
 // What candidates of a node draw from: distinct for every path and candidate.
@@ -27,7 +22,7 @@ uint64_t CandidateStream(const store::Path& path, int candidate) {
 caf::error StoppingError() { return WordedError(std::string(kStopping)); }
 
 caf::result<ExpansionChunk> rollout_state::Expand(const PartialChunk& chunk) {
-  const auto path = PathOf(*chunk);
+  const auto path = store::PathOf(*chunk);
   if (const auto known = context->memo.find(path); known != context->memo.end()) {
     context->meters().search.expansions_recalled.fetch_add(1, std::memory_order_relaxed);
     return known->second;
@@ -45,6 +40,7 @@ caf::result<ExpansionChunk> rollout_state::Expand(const PartialChunk& chunk) {
       .samples = rules.candidates,
       .tolerated_here = partial->tolerated_errors(),
       .tolerated_limit = rules.tolerated_errors,
+      .likely_first = rules.candidate_order == search::CandidateOrder::kLikely,
   });
   promise.emplace(self->make_response_promise<ExpansionChunk>());
   for (int candidate = 0; candidate < rules.candidates; ++candidate) Generate(candidate);
@@ -69,7 +65,7 @@ void rollout_state::Generate(int candidate) {
   generate.add_stops(stops);
   generate.add_max_new_tokens(std::min(rules.max_step_tokens, context->token_budget() - solution));
   generate.add_random_key(context->random_key);
-  generate.add_random_stream(CandidateStream(PathOf(*partial), candidate));
+  generate.add_random_stream(CandidateStream(store::PathOf(*partial), candidate));
   builder.Finish(generate.Finish());
 
   self->request(context->campaign->services.batcher, caf::infinite, atom::generate_v, GenerateChunk(std::move(builder)))
@@ -99,7 +95,7 @@ void rollout_state::Run(const std::string& text, const std::string& code) {
     for (const auto* step : *partial->parents())
       parents.push_back(schema::CreateRunStep(builder, builder.CreateString(step->code()), step->seed()));
   }
-  const auto path = PathOf(*partial);
+  const auto path = store::PathOf(*partial);
   const auto step = schema::CreateRunStep(builder, builder.CreateString(code), StepSeed(*context, path));
   const auto before = builder.CreateVector(parents);
   builder.Finish(schema::CreateRun(builder, context->meters().Sent(Kind::kSandboxPool), before, step));

@@ -18,9 +18,7 @@ void tree_state::Start() {
   if (!record.ok()) return Done(false, Message(record.status()));
   if (*record) {
     const auto& tree = **record;
-    const bool same_budget = tree->budget() == static_cast<uint32_t>(rules.rollouts) &&
-                             tree->extra_budget() == static_cast<uint32_t>(rules.extra_rollouts_when_unsolved);
-    if (same_budget) {
+    if (store::OfBudget(*tree, rules)) {
       solved = tree->solved();
       ends.resize(tree->rollouts()->size());
       return Done(false, "");
@@ -36,8 +34,7 @@ void tree_state::Start() {
   fresh->random_key = HashParts({std::to_string(campaign->seed), key});
   fresh->prompt = EncodePrompt(*campaign, *problem);
   for (auto& expansion : *known) {
-    store::Path path;
-    if (expansion->path() != nullptr) path.assign(expansion->path()->begin(), expansion->path()->end());
+    auto path = store::PathOf(*expansion);
     fresh->memo.emplace(std::move(path), std::move(expansion));
   }
   context = std::move(fresh);
@@ -68,7 +65,7 @@ void tree_state::Wave() {
 
 void tree_state::Ended(const schema::Ended& ended) {
   auto& end = wave[ended.rollout()];
-  if (ended.path() != nullptr) end.path.assign(ended.path()->begin(), ended.path()->end());
+  end.path = store::PathOf(ended);
   end.end = ended.end();
   end.right = ended.right();
   if (--walking == 0) BackUp(0);
@@ -138,9 +135,7 @@ tree_actor::behavior_type tree(tree_actor::stateful_pointer<tree_state> self,
       },
       [self, &meter](atom::grown, const ExpansionChunk& expansion) {
         Probe probe(meter, 0);
-        store::Path path;
-        if (expansion->path() != nullptr) path.assign(expansion->path()->begin(), expansion->path()->end());
-        self->state.expansions.insert_or_assign(std::move(path), expansion);
+        self->state.expansions.insert_or_assign(store::PathOf(*expansion), expansion);
       },
       [self, &meter](atom::failed, const std::string& words) {
         Probe probe(meter, 0);

@@ -31,7 +31,8 @@ void ThreadPool::Run(int count, Body body, void* context) {
   body_ = body;
   context_ = context;
   const auto share = [&](size_t thread) { return static_cast<uint64_t>(count) * thread / stretches_.size(); };
-  for (size_t i = 0; i < stretches_.size(); ++i) stretches_[i].left.store(share(i) << 32 | share(i + 1), std::memory_order_relaxed);
+  for (size_t i = 0; i < stretches_.size(); ++i)
+    stretches_[i].left.store(share(i) << 32 | share(i + 1), std::memory_order_relaxed);
   const uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
   state_.store(uint64_t{generation} << 32, std::memory_order_release);
   generation_.store(generation, std::memory_order_release);
@@ -54,7 +55,8 @@ int ThreadPool::Take(Stretch& stretch, bool front) {
     const uint64_t begin = left >> 32, end = left & 0xffffffff;
     if (begin == end) return -1;
     const uint64_t rest = front ? (begin + 1) << 32 | end : begin << 32 | (end - 1);
-    if (stretch.left.compare_exchange_weak(left, rest, std::memory_order_relaxed)) return static_cast<int>(front ? begin : end - 1);
+    if (stretch.left.compare_exchange_weak(left, rest, std::memory_order_relaxed))
+      return static_cast<int>(front ? begin : end - 1);
   }
 }
 

@@ -3,8 +3,8 @@
 
 // A few threads that run the same loop together and meet at its end.
 //
-// Each thread walks through a stretch of neighbouring indices of its own, then helps the others from the far ends of theirs: results
-// may not depend on who runs which. Between loops the threads spin for a short while, then sleep.
+// Each thread walks through a stretch of neighbouring indices of its own, then helps the others from the far ends of
+// theirs: results may not depend on who runs which. Between loops the threads spin for a short while, then sleep.
 
 #include <atomic>
 #include <cstdint>

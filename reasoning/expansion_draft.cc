@@ -2,6 +2,7 @@
 #include "reasoning/expansion_draft.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace orrery::reasoning {
@@ -123,16 +124,26 @@ flatbuffers::Offset<schema::Candidate> ExpansionDraft::Build(flatbuffers::FlatBu
   return candidate.Finish();
 }
 
+std::vector<int> ExpansionDraft::FirstSamples() const {
+  std::vector<int> firsts;
+  for (auto text = texts_.begin(); text != texts_.end(); ++text) {
+    if (std::find(texts_.begin(), text, *text) == text) firsts.push_back(static_cast<int>(text - texts_.begin()));
+  }
+  if (!setting_.likely_first) return firsts;
+  const auto likelihood = [&](int i) {
+    const Sample& sample = *samples_[static_cast<size_t>(i)];
+    return sample.log_probability / std::max(sample.tokens, 1u);
+  };
+  std::ranges::stable_sort(firsts, std::greater(), likelihood);
+  return firsts;
+}
+
 schema::Chunk<schema::Expansion> ExpansionDraft::Finish() const {
   flatbuffers::FlatBufferBuilder builder;
   std::vector<flatbuffers::Offset<schema::Candidate>> candidates;
+  for (const int i : FirstSamples()) candidates.push_back(Build(builder, texts_[static_cast<size_t>(i)], i));
   uint32_t tokens = 0;
-  for (size_t i = 0; i < texts_.size(); ++i) {
-    tokens += samples_[i]->tokens;
-    const bool first = std::find(texts_.begin(), texts_.begin() + static_cast<ptrdiff_t>(i), texts_[i]) ==
-                       texts_.begin() + static_cast<ptrdiff_t>(i);
-    if (first) candidates.push_back(Build(builder, texts_[i], static_cast<int>(i)));
-  }
+  for (const auto& sample : samples_) tokens += sample->tokens;
   uint32_t steps = 0;
   for (const auto& [text, entry] : entries_) steps += entry.verdict == schema::Verdict::NotRun ? 0 : 1;
   const auto problem = builder.CreateString(setting_.problem);

@@ -27,8 +27,9 @@ struct DraftSetting {
   std::string last_step;  // text of the step that led here
   std::string printed;    // all that the path printed so far
   int samples = 0;
-  int tolerated_here = 0;   // failing steps in a row up to this node
-  int tolerated_limit = 0;  // as many may follow each other and still count as valid
+  int tolerated_here = 0;     // failing steps in a row up to this node
+  int tolerated_limit = 0;    // as many may follow each other and still count as valid
+  bool likely_first = false;  // candidates in the order of their tokens' mean log-probability, not of sampling
 };
 
 struct Sample {
@@ -58,7 +59,7 @@ class ExpansionDraft {
   // All samples are here and every task is answered.
   bool Complete() const;
 
-  // The record: one candidate for each distinct text, in the order of their first sample.
+  // The record: one candidate for each distinct text, in the order of their first sample or of its likelihood.
   schema::Chunk<schema::Expansion> Finish() const;
 
  private:
@@ -79,6 +80,8 @@ class ExpansionDraft {
     int tolerated = 0;
   };
   Judgement Judge(const Entry& entry) const;
+  // Samples with a text that none before them had, in the order of their candidates.
+  std::vector<int> FirstSamples() const;
   flatbuffers::Offset<schema::Candidate> Build(flatbuffers::FlatBufferBuilder& builder, const std::string& text,
                                                int first) const;
 

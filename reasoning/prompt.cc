@@ -2,14 +2,13 @@
 #include "reasoning/prompt.h"
 
 #include <array>
-#include <utility>
 
+#include "base/paths.h"
 #include "reasoning/step.h"
+#include "reasoning/text.h"
 
 namespace orrery::reasoning {
 namespace {
-
-constexpr std::array kForms = {PromptForm::kChatMl, PromptForm::kFineTuned, PromptForm::kFineTunedTwoNewlines};
 
 // Short, since a small model loses a long instruction: the two examples show what it says.
 constexpr std::string_view kInstruction =
@@ -63,48 +62,34 @@ std::string Turn(std::string_view role, std::string_view content) {
   return fmt::format("<|im_start|>{}\n{}<|im_end|>\n", role, content);
 }
 
-std::vector<PromptPiece> ChatMl(const Problem& problem) {
+PromptTemplate ChatMl() {
   std::string before = Turn("system", kInstruction);
   for (const auto& [question, solution] : kExamples) before += Turn("user", question) + Turn("assistant", solution);
-  before += "<|im_start|>user\n";
-  return {{std::move(before), true},
-          {problem.question, false},
-          {fmt::format("<|im_end|>\n<|im_start|>assistant\n{}\n", kCode), true}};
+  return {before + "<|im_start|>user\n", fmt::format("<|im_end|>\n<|im_start|>assistant\n{}\n", kCode)};
 }
 
-std::vector<PromptPiece> FineTuned(const Problem& problem, std::string_view newlines) {
-  return {
-      {"<|user|>:\n", true},
-      {problem.question, false},
-      {fmt::format("{}<|assistant|>: Let's think step by step and solve the problem with code.{}\n", newlines, kCode),
-       true}};
-}
+constexpr std::string_view kPlace = "{question}";
 
 }  // namespace
 
-std::string_view Name(PromptForm form) {
-  switch (form) {
-    case PromptForm::kChatMl: return "chatml";
-    case PromptForm::kFineTuned: return "fine-tuned";
-    case PromptForm::kFineTunedTwoNewlines: return "fine-tuned-two-newlines";
-  }
-  return "unknown";
+PromptTemplate BuiltInPrompt(PromptForm form) {
+  if (form == PromptForm::kChatMl) return ChatMl();
+  return {"<|user|>:\n",
+          fmt::format("\n<|assistant|>: Let's think step by step and solve the problem with code.{}\n", kCode)};
 }
 
-std::optional<PromptForm> PromptFormOf(std::string_view name) {
-  for (const auto form : kForms) {
-    if (Name(form) == name) return form;
-  }
-  return std::nullopt;
+StatusOr<PromptTemplate> LoadPrompt(const std::filesystem::path& path) {
+  ORRERY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  if (const size_t valid = ValidUtf8Prefix(text); valid != text.size())
+    return InvalidInput("{}: not UTF-8 at byte {}", path.string(), valid);
+  const size_t place = text.find(kPlace);
+  if (place == std::string::npos || text.find(kPlace, place + 1) != std::string::npos)
+    return InvalidInput("{}: a prompt must hold {} exactly once", path.string(), kPlace);
+  return PromptTemplate{text.substr(0, place), text.substr(place + kPlace.size())};
 }
 
-std::vector<PromptPiece> Prompt(PromptForm form, const Problem& problem) {
-  switch (form) {
-    case PromptForm::kFineTuned: return FineTuned(problem, "\n");
-    case PromptForm::kFineTunedTwoNewlines: return FineTuned(problem, "\n\n");
-    case PromptForm::kChatMl: break;
-  }
-  return ChatMl(problem);
+std::vector<PromptPiece> Prompt(const PromptTemplate& prompt, const Problem& problem) {
+  return {{prompt.before, true}, {problem.question, false}, {prompt.after, true}};
 }
 
 }  // namespace orrery::reasoning

@@ -5,7 +5,7 @@
 // never does.
 
 #include <cstdint>
-#include <optional>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,20 +20,25 @@ struct PromptPiece {
   bool special = false;  // special tokens in it are parsed
 };
 
-enum class PromptForm : uint8_t {
-  kChatMl,     // instruction, two worked examples, the question, as ChatML turns; then "<code>\n": for chat models
-  kFineTuned,  // METHODS A1: `<|user|>:\n{question}\n<|assistant|>: Let's think step by step and solve the problem with
-               // code.` then "<code>\n"
-  kFineTunedTwoNewlines,  // the same with an empty line before <|assistant|>, as rStar-Math's released inference code
-                          // writes it
+// What stands before and after the question. A partial solution follows `after` directly.
+struct PromptTemplate {
+  std::string before, after;
 };
 
-// "chatml", "fine-tuned", "fine-tuned-two-newlines".
-std::string_view Name(PromptForm form);
-std::optional<PromptForm> PromptFormOf(std::string_view name);
+enum class PromptForm : uint8_t {
+  kChatMl,     // instruction, worked examples, the question, as ChatML turns; then "<code>\n": for chat models
+  kFineTuned,  // METHODS A1: `<|user|>:\n{question}\n<|assistant|>: Let's think step by step and solve the problem with
+               // code.` then "<code>\n"
+};
 
-// Ends where the first step begins; a partial solution follows directly. The one function for sampling and for
-// training. All pieces before the question are the same for every problem: a cache keeps them once.
-std::vector<PromptPiece> Prompt(PromptForm form, const Problem& problem);
+PromptTemplate BuiltInPrompt(PromptForm form);
+
+// A prompt of the user's own: a text file that holds {question} once. Special tokens are written as the model spells
+// them; the text should end where the first step's code begins, a last newline included.
+StatusOr<PromptTemplate> LoadPrompt(const std::filesystem::path& path);
+
+// The one function for sampling and for training. The piece before the question is the same for every problem: a cache
+// keeps it once.
+std::vector<PromptPiece> Prompt(const PromptTemplate& prompt, const Problem& problem);
 
 }  // namespace orrery::reasoning

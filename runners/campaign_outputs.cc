@@ -20,7 +20,8 @@ std::string TrainingPrompt(const std::string& question) {
   reasoning::Problem problem;
   problem.question = question;
   std::string text;
-  for (const auto& piece : reasoning::Prompt(reasoning::PromptForm::kFineTuned, problem)) text += piece.text;
+  const auto prompt = reasoning::BuiltInPrompt(reasoning::PromptForm::kFineTuned);
+  for (const auto& piece : reasoning::Prompt(prompt, problem)) text += piece.text;
   return text;
 }
 

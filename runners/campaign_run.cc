@@ -20,6 +20,7 @@
 #include "runners/progress.h"
 #include "runners/settings.h"
 #include "runners/stop.h"
+#include "store/tree_builder.h"
 
 namespace orrery::runners {
 namespace {
@@ -35,15 +36,18 @@ struct Plan {
   std::filesystem::path out;
   std::shared_ptr<const std::vector<reasoning::Problem>> problems;
   std::filesystem::path model;
+  reasoning::PromptTemplate prompt;
   std::string fingerprint;
 };
 
-// All that the records depend on: the result keys, the weights, and how the engine computes on this machine.
-StatusOr<std::string> Fingerprint(const schema::ResolvedConfig& config, const std::filesystem::path& model) {
-  ORRERY_ASSIGN_OR_RETURN(const std::string weights, Sha256HexOfFile(model));
+// All that the records depend on: the result keys, the prompt, the weights, and how the engine computes on this
+// machine.
+StatusOr<std::string> Fingerprint(const Plan& plan) {
+  ORRERY_ASSIGN_OR_RETURN(const std::string weights, Sha256HexOfFile(plan.model));
   Sha256 hash;
   for (const std::string_view part :
-       {std::string_view(config.fingerprint()), std::string_view(weights), kernels::Name(kernels::HostIsa())})
+       {std::string_view(plan.config.fingerprint()), std::string_view(plan.prompt.before),
+        std::string_view(plan.prompt.after), std::string_view(weights), kernels::Name(kernels::HostIsa())})
     hash.UpdateSized(part);
   return Hex(hash.Finish());
 }
@@ -61,6 +65,7 @@ StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   ORRERY_ASSIGN_OR_RETURN(const auto given, flags.Load());
   ORRERY_ASSIGN_OR_RETURN(plan.config, ApplyPreset(given));
   plan.rules = RulesOf(*plan.config->search());
+  ORRERY_ASSIGN_OR_RETURN(plan.prompt, PromptOf(*plan.config->search()));
   ORRERY_ASSIGN_OR_RETURN(auto set, LoadProblemsOf(*plan.config));
   for (const auto& complaint : set.complaints) spdlog::warn("{}", complaint);
   plan.problems = std::make_shared<const std::vector<reasoning::Problem>>(std::move(set.problems));
@@ -72,7 +77,7 @@ StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   ORRERY_ASSIGN_OR_RETURN(plan.model, model::LocateModel(registry, plan.config->model()->name()->string_view(), fetch));
   // A damaged file is told before its hash enters a store.
   ORRERY_RETURN_IF_ERROR(model::GgufFile::Open(plan.model).status());
-  ORRERY_ASSIGN_OR_RETURN(plan.fingerprint, Fingerprint(plan.config, plan.model));
+  ORRERY_ASSIGN_OR_RETURN(plan.fingerprint, Fingerprint(plan));
   return plan;
 }
 
@@ -80,9 +85,7 @@ StatusOr<Plan> MakePlan(const schema::Flags& flags) {
 StatusOr<bool> Finished(const Plan& plan, const store::Store& store) {
   for (const auto& problem : *plan.problems) {
     ORRERY_ASSIGN_OR_RETURN(const auto tree, store.Tree(actors::ProblemKey(problem)));
-    if (!tree) return false;
-    if ((*tree)->budget() != static_cast<uint32_t>(plan.rules.rollouts)) return false;
-    if ((*tree)->extra_budget() != static_cast<uint32_t>(plan.rules.extra_rollouts_when_unsolved)) return false;
+    if (!tree || !store::OfBudget(**tree, plan.rules)) return false;
   }
   return true;
 }
@@ -171,7 +174,7 @@ std::shared_ptr<actors::CampaignContext> ContextOf(const Plan& plan, const Tools
                                                    actors::Meters* meters) {
   auto context = std::make_shared<actors::CampaignContext>();
   context->rules = plan.rules;
-  context->prompt_form = PromptFormOf(plan.config->search()->prompt());
+  context->prompt = plan.prompt;
   context->seed = plan.config->run()->seed();
   context->context_length = tools.engine->context_length();
   context->tokenizer = &tools.engine->tokenizer();

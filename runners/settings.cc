@@ -31,6 +31,7 @@ StatusOr<schema::ResolvedConfig> ApplyPreset(const schema::ResolvedConfig& confi
       {"search.unvisited", rules.unvisited == search::Unvisited::kInfinite ? "infinite" : "zero"},
       {"search.dead_end", rules.dead_end == search::DeadEndBackup::kPath ? "path" : "itself"},
       {"search.tolerated_errors", std::to_string(rules.tolerated_errors)},
+      {"search.candidate_order", rules.candidate_order == search::CandidateOrder::kLikely ? "likely" : "sampled"},
   });
 }
 
@@ -53,13 +54,20 @@ search::Rules RulesOf(const schema::SearchConfig& config) {
                        ? search::DeadEndBackup::kPath
                        : search::DeadEndBackup::kItself;
   rules.tolerated_errors = config.tolerated_errors().value_or(rules.tolerated_errors);
+  rules.candidate_order =
+      config.candidate_order().value_or(schema::CandidateOrder::sampled) == schema::CandidateOrder::likely
+          ? search::CandidateOrder::kLikely
+          : search::CandidateOrder::kSampled;
   rules.extra_rollouts_when_unsolved =
       config.extra_rollouts_when_unsolved().value_or(rules.extra_rollouts_when_unsolved);
   return rules;
 }
 
-reasoning::PromptForm PromptFormOf(schema::PromptStyle style) {
-  return style == schema::PromptStyle::chatml ? reasoning::PromptForm::kChatMl : reasoning::PromptForm::kFineTuned;
+StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config) {
+  const auto file = config.prompt_file()->string_view();
+  if (!file.empty()) return reasoning::LoadPrompt(CallerOrOwnFile(file));
+  return reasoning::BuiltInPrompt(config.prompt() == schema::PromptStyle::chatml ? reasoning::PromptForm::kChatMl
+                                                                                 : reasoning::PromptForm::kFineTuned);
 }
 
 model::EngineOptions EngineOptionsOf(const schema::Config& config) {

@@ -17,7 +17,8 @@ namespace orrery::runners {
 StatusOr<schema::ResolvedConfig> ApplyPreset(const schema::ResolvedConfig& config);
 
 search::Rules RulesOf(const schema::SearchConfig& config);
-reasoning::PromptForm PromptFormOf(schema::PromptStyle style);
+// search.prompt_file if one is given, else the built-in one of search.prompt.
+StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config);
 model::EngineOptions EngineOptionsOf(const schema::Config& config);
 sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config);
 reasoning::GraderOptions GraderOptionsOf(const schema::GraderConfig& config);

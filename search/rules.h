@@ -24,6 +24,12 @@ enum class DeadEndBackup : uint8_t {
   kItself,  // the end alone (released code)
 };
 
+// Which of the children that no rollout has visited has the lowest index.
+enum class CandidateOrder : uint8_t {
+  kSampled,  // the first that was sampled
+  kLikely,   // the one whose tokens have the highest mean log-probability under the policy
+};
+
 struct Rules {
   int rollouts = 8;    // a tree's budget
   int candidates = 5;  // sampled at an expansion
@@ -37,6 +43,7 @@ struct Rules {
   double exploration = 2;       // c of UCT
   Unvisited unvisited = Unvisited::kInfinite;
   DeadEndBackup dead_end = DeadEndBackup::kPath;
+  CandidateOrder candidate_order = CandidateOrder::kSampled;
   int tolerated_errors = 0;              // failing steps in a row that still count as valid
   int extra_rollouts_when_unsolved = 0;  // added to the budget once, when no answer was right (paper-r2: 16)
 };

@@ -299,8 +299,7 @@ StatusOr<std::vector<ExpansionChunk>> RocksStore::Expansions(std::string_view pr
   ORRERY_ASSIGN_OR_RETURN(const std::optional<TreeChunk> tree, TreeAt(options, problem));
   if (tree && (*tree)->expansions() != nullptr) {
     for (const schema::Expansion* expansion : *(*tree)->expansions()) {
-      const auto* path = expansion->path();
-      found[path == nullptr ? Path() : Path(path->begin(), path->end())] = ExtractExpansion(*expansion);
+      found[PathOf(*expansion)] = ExtractExpansion(*expansion);
     }
   }
   ORRERY_RETURN_IF_ERROR(ReadMemo(options, problem, &found));

@@ -29,6 +29,13 @@ using ExpansionChunk = schema::Chunk<schema::Expansion>;
 using TreeChunk = schema::Chunk<schema::TreeRecord>;
 using Path = std::vector<uint8_t>;  // from the root: the candidate taken at each node
 
+// The path that a record or message is about: none written is the root's.
+template <typename Table>
+Path PathOf(const Table& table) {
+  const auto* path = table.path();
+  return path == nullptr ? Path() : Path(path->begin(), path->end());
+}
+
 // Monotonic counts since the store was opened.
 struct StoreCounters {
   uint64_t expansions_written = 0;

@@ -72,6 +72,11 @@ search::End EndOf(schema::Terminal end) {
   return search::End::kNone;
 }
 
+bool OfBudget(const schema::TreeRecord& record, const search::Rules& rules) {
+  return record.budget() == static_cast<uint32_t>(rules.rollouts) &&
+         record.extra_budget() == static_cast<uint32_t>(rules.extra_rollouts_when_unsolved);
+}
+
 TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutEnd>& ends,
                           const std::map<Path, ExpansionChunk>& expansions) {
   const Places places = Visited(ends);

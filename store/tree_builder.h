@@ -31,6 +31,9 @@ struct TreeSetting {
 
 search::End EndOf(schema::Terminal end);
 
+// Whether a record is of the rollouts that the rules ask for: if not, its search goes on.
+bool OfBudget(const schema::TreeRecord& record, const search::Rules& rules);
+
 // The same arguments give the same bytes. Visits and value sums are search::Annotate's.
 TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutEnd>& ends,
                           const std::map<Path, ExpansionChunk>& expansions);

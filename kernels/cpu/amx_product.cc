@@ -24,12 +24,12 @@ namespace {
 constexpr int kTileElements = 512;
 constexpr int kLineElements = 32;
 constexpr int kPanelLines = 2 * kTileElements / kLineElements;  // of a panel, for each step of 32 in depth
-// Many deep rows do not fit into the second-level cache: then the depth is taken in pieces of this much. Sums that rest in y between
-// pieces keep their bits.
+// Many deep rows do not fit into the second-level cache: then the depth is taken in pieces of this much. Sums that rest
+// in y between pieces keep their bits.
 constexpr int kPieceDepth = 608, kManyRows = 64, kDeep = 2048;
 
-// Part of a product: `depth` of k, sums begun anew or gone on with. While one panel is multiplied the next one is fetched from memory,
-// `lines` of it a step, so that memory and multiplier work at the same time.
+// Part of a product: `depth` of k, sums begun anew or gone on with. While one panel is multiplied the next one is
+// fetched from memory, `lines` of it a step, so that memory and multiplier work at the same time.
 struct Part {
   int depth;
   bool first;
@@ -38,7 +38,8 @@ struct Part {
 };
 
 inline void Fetch(Part& part) {
-  for (int i = 0; i < part.lines; ++i) _mm_prefetch(reinterpret_cast<const char*>(part.next + i * kLineElements), _MM_HINT_T1);
+  for (int i = 0; i < part.lines; ++i)
+    _mm_prefetch(reinterpret_cast<const char*>(part.next + i * kLineElements), _MM_HINT_T1);
   part.next += part.lines * kLineElements;
 }
 
@@ -105,7 +106,9 @@ void AmxProduct(const uint16_t* w, int k, int panels, const uint16_t* x, int row
     const int depth = std::min(piece, k - begin);
     for (int p = 0; p < panels; ++p) {
       const uint16_t* here = w + p * panel + ptrdiff_t{32} * begin;
-      const uint16_t* next = p + 1 < panels ? here + panel : begin + depth < k ? w + ptrdiff_t{32} * (begin + depth) : w + panels * panel;
+      const uint16_t* next = p + 1 < panels      ? here + panel
+                             : begin + depth < k ? w + ptrdiff_t{32} * (begin + depth)
+                                                 : w + panels * panel;
       Part part{depth, begin == 0, std::max(1, kPanelLines / passes), next};
       for (int r = 0; r < rows; r += 32) {
         const uint16_t* from = x + ptrdiff_t{r} * k + begin;

@@ -94,8 +94,14 @@ std::vector<float> Product(const Matrix& matrix, Activations& x, int first, int 
 }
 
 TEST_P(KernelsTest, ProductsAgreeWithTheReference) {
-  for (const auto& [rows, n, k] :
-       {std::tuple{1, 1, 1}, {3, 5, 7}, {16, 32, 32}, {17, 33, 31}, {33, 100, 65}, {70, 257, 130}, {5, 4200, 48}, {70, 65, 2100}}) {
+  for (const auto& [rows, n, k] : {std::tuple{1, 1, 1},
+                                   {3, 5, 7},
+                                   {16, 32, 32},
+                                   {17, 33, 31},
+                                   {33, 100, 65},
+                                   {70, 257, 130},
+                                   {5, 4200, 48},
+                                   {70, 65, 2100}}) {
     const auto w = Normal(static_cast<size_t>(n) * k, 1), values = Normal(static_cast<size_t>(rows) * k, 2);
     Activations x(type(), rows, k);
     for (int r = 0; r < rows; ++r) {

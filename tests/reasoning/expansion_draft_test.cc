@@ -48,6 +48,27 @@ TEST(ExpansionDraft, MergesEqualTextsAndRunsThemOnce) {
   EXPECT_EQ(record->path()->size(), 2U);
 }
 
+TEST(ExpansionDraft, CandidatesStandInTheOrderOfSamplingOrOfLikelihoodPerToken) {
+  for (const bool likely : {false, true}) {
+    auto setting = InCode(4);
+    setting.likely_first = likely;
+    ExpansionDraft draft(setting);
+    // -0.5, -0.25 and -0.25 a token; the last is the first's text again, which keeps the first sample's likelihood.
+    for (const auto& [index, text, tokens, sum] : {std::tuple{3, "a = 1\n", 1u, 0.0},
+                                                   {2, "c = 1\n", 4u, -1.0},
+                                                   {0, "a = 1\n", 2u, -1.0},
+                                                   {1, "b = 1\n", 8u, -2.0}})
+      draft.AddSample(index, {.tokens = tokens, .text = text, .stop = "<end_of_step>", .log_probability = sum});
+    for (const char* name : {"a", "b", "c"})
+      draft.AddRun(std::string(name) + " = 1\n<end_of_step>\n", Verdict::Ok, "", "");
+    const auto record = draft.Finish();
+    std::string order;
+    for (const auto* candidate : *record->candidates()) order += candidate->code()->str()[0];
+    EXPECT_EQ(order, likely ? "bca" : "abc");
+    EXPECT_EQ(record->tokens_generated(), 15u);
+  }
+}
+
 TEST(ExpansionDraft, ToleratesFailingStepsInARowUpToTheLimit) {
   for (const int here : {0, 1, 2}) {
     auto setting = InCode(2);
