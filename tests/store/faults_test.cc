@@ -83,7 +83,9 @@ int WriteUntilFull(const fs::path& folder, uint32_t number) {
       store->PutExpansion("p", PathOf(number), Numbered("p", number, 0));
       const bool refused = store->Commit() == status && !store->PutMark("a", "b").ok();
       std::cout << std::flush;
-      std::_Exit(refused && Found(*store).size() == number ? 42 : 1);
+      const bool whole = Found(*store).size() == number;
+      store.reset();  // closes in good order too
+      return refused && whole ? 42 : 1;
     }
     std::cout << number << "\n";
   }
