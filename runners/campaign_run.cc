@@ -260,7 +260,7 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
                                             .threads = Threads(plan.config->run()->threads())},
                                            std::ref(watcher));
   const model::EngineCounters counters = engine->Counters();
-  ORRERY_RETURN_IF_ERROR(WriteOutputs({.out = plan.out,
+  const Status written = WriteOutputs({.out = plan.out,
                                        .config = &plan.config,
                                        .fingerprint = plan.fingerprint,
                                        .problems = plan.problems.get(),
@@ -270,7 +270,9 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
                                        .tokens = counters.tokens_generated,
                                        .batches = counters.batches,
                                        .rows = counters.rows,
-                                       .quiet = flags.quiet}));
+                                       .quiet = flags.quiet});
+  // What broke the search is the news; a report that could not be written after it has the same cause.
+  if (outcome.failure.empty()) ORRERY_RETURN_IF_ERROR(written);
   return Conclude(outcome, watcher.stop(), plan.out);
 }
 
