@@ -43,8 +43,15 @@ caf::result<ExpansionChunk> rollout_state::Expand(const PartialChunk& chunk) {
       .likely_first = rules.candidate_order == search::CandidateOrder::kLikely,
   });
   promise.emplace(self->make_response_promise<ExpansionChunk>());
-  for (int candidate = 0; candidate < rules.candidates; ++candidate) Generate(candidate);
+  sampled = 0;
+  Sample();
   return caf::delegated<ExpansionChunk>();
+}
+
+void rollout_state::Sample() {
+  const int first = sampled;
+  sampled += context->rules().candidates;
+  for (int candidate = first; candidate < sampled; ++candidate) Generate(candidate);
 }
 
 void rollout_state::Generate(int candidate) {
@@ -131,6 +138,13 @@ void rollout_state::Grade(const std::string& text, const std::string& answer) {
 
 void rollout_state::Proceed() {
   if (!draft->Complete()) return;
+  const auto& rules = context->rules();
+  // A path holds a candidate's index in a byte.
+  const int most = std::min(255, rules.candidates * (1 + rules.resamples));
+  if (sampled + rules.candidates <= most && !draft->AnyValid()) {
+    draft->Extend(rules.candidates);
+    return Sample();
+  }
   const ExpansionChunk chunk = draft->Finish();
   draft.reset();
   context->meters().Sent(Kind::kJournal);

@@ -24,10 +24,13 @@ struct rollout_state {
   std::shared_ptr<const TreeContext> context;
   PartialChunk partial;
   std::optional<reasoning::ExpansionDraft> draft;  // while an expansion is being made
+  int sampled = 0;                                 // candidates asked for, for it
   std::optional<Promise<ExpansionChunk>> promise;
   Alive alive;
 
   caf::result<ExpansionChunk> Expand(const PartialChunk& chunk);
+  // Asks for as many candidates as the rules say, after those asked for before.
+  void Sample();
   void Generate(int candidate);
   void Generated(int candidate, const schema::Generated& generated);
   void Run(const std::string& text, const std::string& code);

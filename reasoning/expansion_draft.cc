@@ -68,6 +68,16 @@ void ExpansionDraft::AddGrade(const std::string& text, schema::Grade grade) {
 
 bool ExpansionDraft::Complete() const { return missing_ == 0 && waiting_ == 0; }
 
+bool ExpansionDraft::AnyValid() const {
+  return std::ranges::any_of(entries_, [this](const auto& entry) { return Judge(entry.second).valid; });
+}
+
+void ExpansionDraft::Extend(int samples) {
+  missing_ += samples;
+  samples_.resize(samples_.size() + static_cast<size_t>(samples));
+  texts_.resize(samples_.size());
+}
+
 ExpansionDraft::Judgement ExpansionDraft::Judge(const Entry& entry) const {
   if (!entry.rejection.empty()) return {.valid = false, .rejection = entry.rejection};
   if (entry.step->kind == StepKind::kAnswer) {

@@ -58,6 +58,9 @@ class ExpansionDraft {
 
   // All samples are here and every task is answered.
   bool Complete() const;
+  bool AnyValid() const;
+  // Waits for so many more samples, whose indices go on from the last ones.
+  void Extend(int samples);
 
   // The record: one candidate for each distinct text, in the order of their first sample or of its likelihood.
   schema::Chunk<schema::Expansion> Finish() const;

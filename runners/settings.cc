@@ -31,6 +31,7 @@ StatusOr<schema::ResolvedConfig> ApplyPreset(const schema::ResolvedConfig& confi
       {"search.unvisited", rules.unvisited == search::Unvisited::kInfinite ? "infinite" : "zero"},
       {"search.dead_end", rules.dead_end == search::DeadEndBackup::kPath ? "path" : "itself"},
       {"search.tolerated_errors", std::to_string(rules.tolerated_errors)},
+      {"search.resamples", std::to_string(rules.resamples)},
       {"search.candidate_order", rules.candidate_order == search::CandidateOrder::kLikely ? "likely" : "sampled"},
   });
 }
@@ -58,6 +59,7 @@ search::Rules RulesOf(const schema::SearchConfig& config) {
       config.candidate_order().value_or(schema::CandidateOrder::sampled) == schema::CandidateOrder::likely
           ? search::CandidateOrder::kLikely
           : search::CandidateOrder::kSampled;
+  rules.resamples = config.resamples().value_or(rules.resamples);
   rules.extra_rollouts_when_unsolved =
       config.extra_rollouts_when_unsolved().value_or(rules.extra_rollouts_when_unsolved);
   return rules;

@@ -33,6 +33,7 @@ enum class CandidateOrder : uint8_t {
 struct Rules {
   int rollouts = 8;    // a tree's budget
   int candidates = 5;  // sampled at an expansion
+  int resamples = 0;   // how often as many more are sampled while none is valid
   double temperature = 0.7;
   double top_p = 1;
   int top_k = 0;

@@ -69,6 +69,27 @@ TEST(ExpansionDraft, CandidatesStandInTheOrderOfSamplingOrOfLikelihoodPerToken) 
   }
 }
 
+TEST(ExpansionDraft, GoesOnWithMoreSamplesWhereNoneWasValid) {
+  ExpansionDraft draft(InCode(2));
+  const auto bad = draft.AddSample(0, CodeSample("x = y\n"));
+  draft.AddSample(1, CodeSample("x = y\n"));
+  draft.AddRun(bad->text, Verdict::RuntimeError, "", "NameError");
+  ASSERT_TRUE(draft.Complete());
+  EXPECT_FALSE(draft.AnyValid());
+  draft.Extend(2);
+  EXPECT_FALSE(draft.Complete());
+  EXPECT_FALSE(draft.AddSample(3, CodeSample("x = y\n"))) << "what is known to fail is not run again";
+  const auto good = draft.AddSample(2, CodeSample("y = 1\n"));
+  draft.AddRun(good->text, Verdict::Ok, "", "");
+  ASSERT_TRUE(draft.Complete());
+  EXPECT_TRUE(draft.AnyValid());
+  const auto record = draft.Finish();
+  ASSERT_EQ(record->candidates()->size(), 2u);
+  EXPECT_EQ(record->candidates()->Get(0)->merged(), 3);
+  EXPECT_TRUE(record->candidates()->Get(1)->valid());
+  EXPECT_EQ(record->tokens_generated(), 20u);
+}
+
 TEST(ExpansionDraft, ToleratesFailingStepsInARowUpToTheLimit) {
   for (const int here : {0, 1, 2}) {
     auto setting = InCode(2);
