@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/kernels/device_cases.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -214,6 +215,13 @@ Computed RunLogits(Device& device, int rows, int count) {
 }
 
 }  // namespace
+
+void UploadRows(Device& device, Buffer& to, const float* values, int rows, int width) {
+  const size_t stride = PaddedWidth(width);
+  std::vector<float> padded(rows * stride);
+  for (int r = 0; r < rows; ++r) std::copy_n(values + size_t(r) * width, width, &padded[r * stride]);
+  device.Copy(*Uploaded(device, to.type(), padded), 0, to, 0, padded.size() * Size(to.type()));
+}
 
 std::vector<float> Normal(size_t count, uint32_t seed, float scale) {
   std::mt19937 random(seed);

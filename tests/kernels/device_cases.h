@@ -27,6 +27,9 @@ struct DeviceCase {
 
 std::vector<DeviceCase> DeviceCases();
 
+// Writes `rows` rows of `width` values, padded and rounded to the device's type, to the begin of `to`.
+void UploadRows(Device& device, Buffer& to, const float* values, int rows, int width);
+
 // Random numbers of a normal distribution.
 std::vector<float> Normal(size_t count, uint32_t seed, float scale = 1);
 
