@@ -46,17 +46,25 @@ std::string ResultKey(const GenerationRequest& request) {
   return key;
 }
 
+kernels::Type TypeOf(Precision precision) {
+  return precision == Precision::kBfloat16 ? kernels::Type::kBfloat16 : kernels::Type::kFloat32;
+}
+
 class TransformerEngine : public Engine {
  public:
   TransformerEngine(std::unique_ptr<GgufFile> file, std::unique_ptr<Tokenizer> tokenizer, const EngineOptions& options)
       : file_(std::move(file)),
         tokenizer_(std::move(tokenizer)),
         max_rows_(options.max_batch_rows),
-        backend_(kernels::Backend::Create(kernels::HostIsa(), options.precision == Precision::kBfloat16
-                                                                  ? kernels::Type::kBfloat16
-                                                                  : kernels::Type::kFloat32)),
+        backend_(kernels::Backend::Create(kernels::HostIsa(), TypeOf(options.precision))),
         pool_(options.threads),
         device_(kernels::NewHostDevice(*backend_, pool_)) {}
+
+  Status MakeDevice(const EngineOptions& options) {
+    if (!options.device) return absl::OkStatus();
+    ORRERY_ASSIGN_OR_RETURN(device_, options.device(TypeOf(options.precision)));
+    return absl::OkStatus();
+  }
 
   // `pages` of the KV cache fit into the memory that was found to be there.
   Status Start(const ModelShape& shape, int pages) {
@@ -295,6 +303,7 @@ StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& gguf
   ORRERY_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::FromGguf(*file));
 
   auto engine = std::make_unique<TransformerEngine>(std::move(file), std::move(tokenizer), options);
+  ORRERY_RETURN_IF_ERROR(engine->MakeDevice(options));
   const size_t page_bytes = Transformer::PageBytes(shape, engine->device());
   const uint64_t pages = std::min<uint64_t>(options.kv_bytes / page_bytes, INT32_MAX / kernels::kPageTokens);
   if (pages == 0) {
@@ -303,7 +312,8 @@ StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& gguf
   }
   const uint64_t weights = WeightBytes(shape, engine->device());
   const uint64_t needed = weights + pages * page_bytes + Transformer::WorkBytes(shape, options.max_batch_rows);
-  if (const uint64_t available = AvailableMemory(); needed > available) {
+  // Another device has memory of its own, and says itself when it is short.
+  if (const uint64_t available = options.device ? UINT64_MAX : AvailableMemory(); needed > available) {
     return Unavailable(
         "{} needs {:.2f} GiB of memory (weights {:.2f}, KV cache {:.2f}), and {:.2f} GiB are available: lower "
         "kv_bytes, or free memory",

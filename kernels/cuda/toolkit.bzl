@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CUDA toolkit as the repository @cuda, asked for under --config=cuda only, and the rule that calls its nvcc."""
 
-_MISSING = """no CUDA toolkit in {home}: --config=cuda needs nvcc 12.4 or later with cuBLASLt.
+_MISSING = """no CUDA toolkit in {home}: --config=cuda needs nvcc (13.0 is what it is tried with) and cuBLASLt.
 Set CUDA_HOME to a folder with bin/nvcc, include/ and lib64/ or lib/ (CUDA_HOME=... ./bazelw build --config=cuda ...), or have it in
 /usr/local/cuda. It comes with NVIDIA's toolkit (developer.nvidia.com/cuda-downloads), or with wheels from PyPI:
   pip install nvidia-cuda-nvcc nvidia-cuda-runtime nvidia-cuda-crt nvidia-cuda-cccl nvidia-nvvm nvidia-cublas
