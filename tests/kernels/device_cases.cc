@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <utility>
 
 #include "kernels/bfloat16.h"
 
@@ -112,68 +113,99 @@ struct AttentionCase {
   int shared_pages;          // that all sequences begin with
 };
 
-// Fills pages token by token as a transformer would, then attends with the last token of each sequence. Pages of keys
-// and values are compared too, in the order of a page's elements on this device, unless `out_only`.
-Computed RunAttention(Device& device, const AttentionCase& c, bool out_only) {
-  const int width = (c.shape.heads + 2 * c.shape.kv_heads) * c.shape.head_dim, half = c.shape.head_dim / 2;
-  const int stride = (width + 31) / 32 * 32, sequences = static_cast<int>(c.lengths.size());
-  constexpr int kPositions = 256;
-  std::vector<float> cosine, sine;
-  for (int i = 0; i < kPositions * half; ++i) {
-    const double angle = (i / half) * std::pow(100.0, -double(i % half) / half);
-    cosine.push_back(static_cast<float>(std::cos(angle)));
-    sine.push_back(static_cast<float>(std::sin(angle)));
+// Positions' cosines and sines, and a bias, on a device.
+struct Rotation {
+  Rotation(Device& device, const AttentionShape& shape) {
+    constexpr int kPositions = 256;
+    const int half = shape.head_dim / 2;
+    std::vector<float> cosines, sines;
+    for (int i = 0; i < kPositions * half; ++i) {
+      const double angle = (i / half) * std::pow(100.0, -double(i % half) / half);
+      cosines.push_back(static_cast<float>(std::cos(angle)));
+      sines.push_back(static_cast<float>(std::sin(angle)));
+    }
+    cosine = Floats(device, cosines);
+    sine = Floats(device, sines);
+    bias = Floats(device, Normal(size_t(shape.heads + 2 * shape.kv_heads) * shape.head_dim, 6));
   }
-  const BufferPtr cos_table = Floats(device, cosine), sin_table = Floats(device, sine),
-                  bias = Floats(device, Normal(width, 6));
-  std::vector<std::vector<int32_t>> tables(sequences);
-  int next = 1;  // page 0 stays empty
-  for (int s = 0; s < sequences; ++s) {
-    for (int p = 0; p * kPageTokens < c.lengths[s]; ++p)
-      tables[s].push_back(s > 0 && p < c.shared_pages ? tables[0][p] : next++);
+  BufferPtr cosine, sine, bias;
+};
+
+// Sequences of tokens whose keys and values go to pages of a device.
+class Sequences {
+ public:
+  Sequences(Device& device, const AttentionCase& c) : device_(device), case_(c), rotation_(device, c.shape) {
+    width_ = (c.shape.heads + 2 * c.shape.kv_heads) * c.shape.head_dim;
+    stride_ = (width_ + 31) / 32 * 32;
+    int next = 1;  // page 0 stays empty
+    for (size_t s = 0; s < c.lengths.size(); ++s) {
+      tables_.emplace_back();
+      for (int p = 0; p * kPageTokens < c.lengths[s]; ++p)
+        tables_[s].push_back(s > 0 && p < c.shared_pages ? tables_[0][p] : next++);
+    }
+    const size_t layer_bytes = device.PageBytes(c.shape), page_bytes = 2 * layer_bytes;
+    kv_ = device.NewBuffer(device.type(), page_bytes * next / Size(device.type()));
+    layer_ = {kv_.get(), layer_bytes, page_bytes};
   }
-  const size_t layer_bytes = device.PageBytes(c.shape), page_bytes = 2 * layer_bytes;
-  const BufferPtr kv = device.NewBuffer(device.type(), page_bytes * next / Size(device.type()));
-  const KvLayer layer = {kv.get(), layer_bytes, page_bytes};
-  const int most = *std::max_element(c.lengths.begin(), c.lengths.end());
-  BufferPtr qkv, out;
-  for (int t = 0; t < most; ++t) {
+
+  // One batch: a token of each of some sequences. Those on shared pages are the same in all sequences.
+  void Store(const std::vector<std::pair<int, int>>& tokens) {
     std::vector<int32_t> positions;
     std::vector<const int32_t*> pages;
     std::vector<float> values;
-    for (int s = 0; s < sequences; ++s) {
-      if (t >= c.lengths[s] || (s > 0 && t < c.shared_pages * kPageTokens && t + 1 < c.lengths[s])) continue;
+    for (const auto& [s, t] : tokens) {
       positions.push_back(t);
-      pages.push_back(tables[s].data());
-      std::vector<float> row = Normal(width, 100 + t + (t < c.shared_pages * kPageTokens ? 0 : s * 1000));
-      row.resize(stride);
+      pages.push_back(tables_[s].data());
+      std::vector<float> row = Normal(width_, 100 + t + (t < case_.shared_pages * kPageTokens ? 0 : s * 1000));
+      row.resize(stride_);
       values.insert(values.end(), row.begin(), row.end());
     }
-    device.SetBatch({positions, pages});
-    qkv = Floats(device, values);
-    device.RotateAndStore(c.shape, bias.get(), {cos_table.get(), sin_table.get(), c.pairs}, *qkv, stride, layer);
+    device_.SetBatch({positions, pages});
+    qkv_ = Floats(device_, values);
+    device_.RotateAndStore(case_.shape, rotation_.bias.get(),
+                           {rotation_.cosine.get(), rotation_.sine.get(), case_.pairs}, *qkv_, stride_, layer_);
   }
-  // All sequences' last tokens once more, in one batch: they store what is there.
-  std::vector<int32_t> positions;
-  std::vector<const int32_t*> pages;
-  std::vector<float> values;
-  for (int s = 0; s < sequences; ++s) {
-    const int t = c.lengths[s] - 1;
-    positions.push_back(t);
-    pages.push_back(tables[s].data());
-    std::vector<float> row = Normal(width, 100 + t + (t < c.shared_pages * kPageTokens ? 0 : s * 1000));
-    row.resize(stride);
-    values.insert(values.end(), row.begin(), row.end());
+
+  // What the last batch's rows attend to.
+  Computed Attend(int rows) {
+    const int width = case_.shape.heads * case_.shape.head_dim;
+    const BufferPtr out = device_.NewBuffer(device_.type(), size_t(device_.PaddedRows(rows)) * PaddedWidth(width));
+    device_.Attend(case_.shape, *qkv_, stride_, layer_, *out);
+    return Rows(device_, *out, rows, width, PaddedWidth(width));
   }
-  device.SetBatch({positions, pages});
-  qkv = Floats(device, values);
-  device.RotateAndStore(c.shape, bias.get(), {cos_table.get(), sin_table.get(), c.pairs}, *qkv, stride, layer);
-  const int out_width = c.shape.heads * c.shape.head_dim;
-  out = device.NewBuffer(device.type(), static_cast<size_t>(device.PaddedRows(sequences)) * PaddedWidth(out_width));
-  device.Attend(c.shape, *qkv, stride, layer, *out);
-  Computed computed = Rows(device, *out, sequences, out_width, PaddedWidth(out_width));
+
+  const Buffer& kv() const { return *kv_; }
+
+ private:
+  Device& device_;
+  const AttentionCase& case_;
+  Rotation rotation_;
+  int width_ = 0, stride_ = 0;
+  std::vector<std::vector<int32_t>> tables_;
+  BufferPtr kv_, qkv_;
+  KvLayer layer_;
+};
+
+// Fills pages token by token as a transformer would, then attends with the last token of each sequence. Pages of keys
+// and values are compared too, in the order of a page's elements on this device, unless `out_only`.
+Computed RunAttention(Device& device, const AttentionCase& c, bool out_only) {
+  Sequences sequences(device, c);
+  const int count = static_cast<int>(c.lengths.size()), most = *std::max_element(c.lengths.begin(), c.lengths.end());
+  std::vector<std::pair<int, int>> tokens;
+  for (int t = 0; t < most; ++t) {
+    tokens.clear();
+    for (int s = 0; s < count; ++s) {
+      const bool stored = s > 0 && t < c.shared_pages * kPageTokens;  // by the first sequence, the longest
+      if (t < c.lengths[s] && !stored) tokens.emplace_back(s, t);
+    }
+    sequences.Store(tokens);
+  }
+  tokens.clear();
+  for (int s = 0; s < count; ++s) tokens.emplace_back(s, c.lengths[s] - 1);
+  sequences.Store(tokens);  // once more, as one batch
+  Computed computed = sequences.Attend(count);
   if (out_only) return computed;
-  const Computed stored = Downloaded(device, *kv);
+  const Computed stored = Downloaded(device, sequences.kv());
   computed.values.insert(computed.values.end(), stored.values.begin(), stored.values.end());
   return computed;
 }
