@@ -35,13 +35,13 @@ constexpr int PaddedWidth(int width) { return (width + 31) / 32 * 32; }
 constexpr int PaddedRows(int rows) { return (rows + kRowTile - 1) / kRowTile * kRowTile; }
 constexpr size_t Size(Type type) { return type == Type::kFloat32 ? 4 : 2; }
 
-// A weight matrix W [n × k], packed; products are y = x·Wᵀ with float32 accumulation.
-class Matrix {
+// A weight matrix W [n × k], packed block by block as whoever multiplies by it wants it.
+class WeightMatrix {
  public:
-  Matrix(int n, int k, int block_columns) : n_(n), k_(k), block_columns_(block_columns) {}
-  virtual ~Matrix() = default;
-  Matrix(const Matrix&) = delete;
-  Matrix& operator=(const Matrix&) = delete;
+  WeightMatrix(int n, int k, int block_columns) : n_(n), k_(k), block_columns_(block_columns) {}
+  virtual ~WeightMatrix() = default;
+  WeightMatrix(const WeightMatrix&) = delete;
+  WeightMatrix& operator=(const WeightMatrix&) = delete;
 
   int n() const { return n_; }
   int k() const { return k_; }
@@ -54,12 +54,18 @@ class Matrix {
   // once.
   virtual void Pack(int block, const float* w) = 0;
 
+ private:
+  int n_, k_, block_columns_;
+};
+
+// One that multiplies unit by unit; products are y = x·Wᵀ with float32 accumulation.
+class Matrix : public WeightMatrix {
+ public:
+  using WeightMatrix::WeightMatrix;
+
   // y[r][c] for the block's columns c (y points at the block's first), r < rows. y needs room for PaddedRows(rows)
   // rows, each with block_columns() columns; what lies beyond `rows` and columns(block) is scratch.
   virtual void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const = 0;
-
- private:
-  int n_, k_, block_columns_;
 };
 
 struct AttentionShape {

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "kernels/device.h"
 #include "kernels/kernels.h"
 #include "kernels/thread_pool.h"
 #include "model/kv_cache.h"
@@ -45,21 +46,31 @@ std::string ResultKey(const GenerationRequest& request) {
   return key;
 }
 
+kernels::Type TypeOf(Precision precision) {
+  return precision == Precision::kBfloat16 ? kernels::Type::kBfloat16 : kernels::Type::kFloat32;
+}
+
 class TransformerEngine : public Engine {
  public:
   TransformerEngine(std::unique_ptr<GgufFile> file, std::unique_ptr<Tokenizer> tokenizer, const EngineOptions& options)
       : file_(std::move(file)),
         tokenizer_(std::move(tokenizer)),
         max_rows_(options.max_batch_rows),
-        backend_(kernels::Backend::Create(kernels::HostIsa(), options.precision == Precision::kBfloat16
-                                                                  ? kernels::Type::kBfloat16
-                                                                  : kernels::Type::kFloat32)),
-        pool_(options.threads) {}
+        backend_(kernels::Backend::Create(kernels::HostIsa(), TypeOf(options.precision))),
+        pool_(options.threads),
+        device_(kernels::NewHostDevice(*backend_, pool_)) {}
+
+  Status MakeDevice(const EngineOptions& options) {
+    if (!options.device) return absl::OkStatus();
+    ORRERY_ASSIGN_OR_RETURN(device_, options.device(TypeOf(options.precision)));
+    return absl::OkStatus();
+  }
 
   // `pages` of the KV cache fit into the memory that was found to be there.
   Status Start(const ModelShape& shape, int pages) {
-    ORRERY_ASSIGN_OR_RETURN(Weights weights, LoadWeights(*file_, shape, *backend_, pool_));
-    transformer_ = std::make_unique<Transformer>(std::move(weights), *backend_, pool_, pages, max_rows_);
+    ORRERY_ASSIGN_OR_RETURN(Weights weights, LoadWeights(*file_, shape, *device_, pool_));
+    transformer_ = std::make_unique<Transformer>(std::move(weights), *device_, pages, max_rows_);
+    ORRERY_RETURN_IF_ERROR(device_->status());
     cache_ = std::make_unique<KvCache>(
         pages, [this](int32_t page) { transformer_->ClearPage(page); },
         [this](int32_t from, int32_t to, int slots) { transformer_->CopyPage(from, to, slots); });
@@ -68,7 +79,7 @@ class TransformerEngine : public Engine {
     return absl::OkStatus();
   }
 
-  const kernels::Backend& backend() const { return *backend_; }
+  const kernels::Device& device() const { return *device_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   int context_length() const override { return transformer_->shape().context_length; }
 
@@ -197,6 +208,7 @@ class TransformerEngine : public Engine {
         sampled[first + i] = Sample(*backend_, values + i * stride, sampled_from_, sequence.request.sampling, uniform);
       });
     });
+    ORRERY_RETURN_IF_ERROR(device_->status());
     for (const BatchPiece& piece : batch) {
       cache_->Commit(piece.sequence->path, std::span(piece.sequence->tokens).subspan(piece.first, piece.count));
     }
@@ -246,6 +258,7 @@ class TransformerEngine : public Engine {
   int max_rows_;
   std::unique_ptr<kernels::Backend> backend_;
   kernels::ThreadPool pool_;
+  std::unique_ptr<kernels::Device> device_;
   std::unique_ptr<Transformer> transformer_;
   std::unique_ptr<KvCache> cache_;
   std::unique_ptr<Scheduler> scheduler_;
@@ -290,15 +303,17 @@ StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& gguf
   ORRERY_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::FromGguf(*file));
 
   auto engine = std::make_unique<TransformerEngine>(std::move(file), std::move(tokenizer), options);
-  const size_t page_bytes = Transformer::PageBytes(shape, engine->backend());
+  ORRERY_RETURN_IF_ERROR(engine->MakeDevice(options));
+  const size_t page_bytes = Transformer::PageBytes(shape, engine->device());
   const uint64_t pages = std::min<uint64_t>(options.kv_bytes / page_bytes, INT32_MAX / kernels::kPageTokens);
   if (pages == 0) {
     return InvalidInput("{}: a KV cache of {} bytes holds no page: {} tokens take {} bytes", gguf.string(),
                         options.kv_bytes, kernels::kPageTokens, page_bytes);
   }
-  const uint64_t weights = WeightBytes(shape, engine->backend());
+  const uint64_t weights = WeightBytes(shape, engine->device());
   const uint64_t needed = weights + pages * page_bytes + Transformer::WorkBytes(shape, options.max_batch_rows);
-  if (const uint64_t available = AvailableMemory(); needed > available) {
+  // Another device has memory of its own, and says itself when it is short.
+  if (const uint64_t available = options.device ? UINT64_MAX : AvailableMemory(); needed > available) {
     return Unavailable(
         "{} needs {:.2f} GiB of memory (weights {:.2f}, KV cache {:.2f}), and {:.2f} GiB are available: lower "
         "kv_bytes, or free memory",

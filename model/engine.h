@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,11 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "model/tokenizer.h"
+
+namespace orrery::kernels {
+class Device;
+enum class Type : uint8_t;
+}  // namespace orrery::kernels
 
 namespace orrery::model {
 
@@ -28,6 +34,8 @@ struct EngineOptions {
   uint64_t kv_bytes = uint64_t{2} << 30;  // budget of the KV cache; the least recently used prefixes go first
   int max_batch_rows = 256;               // tokens (of prompts and of decoding) in one batch
   int context_length = 0;                 // 0: what the model's file says
+  // Makes the device that the forward pass runs on; empty: the processor. Tokens are sampled on the processor.
+  std::function<StatusOr<std::unique_ptr<kernels::Device>>(kernels::Type)> device;
 };
 
 struct Sampling {

@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "kernels/kernels.h"
-#include "kernels/thread_pool.h"
+#include "kernels/device.h"
 #include "model/tokenizer.h"
 #include "model/weights.h"
 
@@ -29,11 +28,12 @@ class Transformer {
   // Logits of so many rows are made, handed over and overwritten at a time.
   static constexpr int kLogitRows = 64;
 
-  Transformer(Weights weights, const kernels::Backend& backend, kernels::ThreadPool& pool, int pages, int max_rows);
+  // The device must outlive the transformer. What it could not do is in its status().
+  Transformer(Weights weights, kernels::Device& device, int pages, int max_rows);
   ~Transformer();
 
   // Bytes of one page of all layers.
-  static size_t PageBytes(const ModelShape& shape, const kernels::Backend& backend);
+  static size_t PageBytes(const ModelShape& shape, const kernels::Device& device);
   // Bytes of everything but weights and pages.
   static uint64_t WorkBytes(const ModelShape& shape, int max_rows);
 
@@ -52,20 +52,14 @@ class Transformer {
  private:
   struct Buffers;
 
-  void Embed(std::span<const BatchRow> rows);
-  void Attention(std::span<const BatchRow> rows, int number);
+  void Begin(std::span<const BatchRow> rows);
+  void Attention(int rows, int number);
   void FeedForward(int rows, const LayerWeights& layer);
-  void Norm(int rows, const std::vector<float>& gain);
-  void RotateAndStore(const BatchRow& row, float* qkv, const LayerWeights& layer, uint8_t* kv) const;
-  // x += input·Wᵀ
-  void AddProduct(const kernels::Matrix& matrix, const void* input, int rows);
   void Logits(std::span<const BatchRow> rows, const LogitsReader& reader);
 
   Weights weights_;
-  const kernels::Backend& backend_;
-  kernels::ThreadPool& pool_;
+  kernels::Device& device_;
   std::unique_ptr<Buffers> buffers_;
-  std::vector<float> cosine_, sine_;  // [context][head_dim / 2]
 };
 
 }  // namespace orrery::model

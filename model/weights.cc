@@ -42,15 +42,21 @@ StatusOr<std::vector<float>> Vector(const GgufFile& file, const std::string& nam
   return values;
 }
 
+std::unique_ptr<kernels::Buffer> Uploaded(const std::vector<float>& values, kernels::Device& device) {
+  auto buffer = device.NewBuffer(kernels::Type::kFloat32, values.size());
+  device.Upload(values.data(), values.size() * sizeof(float), *buffer, 0);
+  return buffer;
+}
+
 // Row i of a packed matrix is row `row` of `tensor`.
 struct Source {
   const GgufTensor* tensor;
   int row;
 };
 
-std::unique_ptr<kernels::Matrix> PackRows(const std::vector<Source>& rows, int k, const kernels::Backend& backend,
-                                          kernels::ThreadPool& pool) {
-  std::unique_ptr<kernels::Matrix> matrix = backend.NewMatrix(static_cast<int>(rows.size()), k);
+std::unique_ptr<kernels::WeightMatrix> PackRows(const std::vector<Source>& rows, int k, kernels::Device& device,
+                                                kernels::ThreadPool& pool) {
+  std::unique_ptr<kernels::WeightMatrix> matrix = device.NewMatrix(static_cast<int>(rows.size()), k);
   pool.ParallelFor(matrix->blocks(), [&](int block, int) {
     std::vector<float> values(static_cast<size_t>(matrix->columns(block)) * k);
     for (int c = 0; c < matrix->columns(block); ++c) {
@@ -68,26 +74,30 @@ void Append(std::vector<Source>& rows, const GgufTensor* tensor, int first, int 
 
 class Loader {
  public:
-  Loader(const GgufFile& file, const ModelShape& shape, const kernels::Backend& backend, kernels::ThreadPool& pool)
-      : file_(file), shape_(shape), backend_(backend), pool_(pool) {}
+  Loader(const GgufFile& file, const ModelShape& shape, kernels::Device& device, kernels::ThreadPool& pool)
+      : file_(file), shape_(shape), device_(device), pool_(pool) {}
 
   StatusOr<LayerWeights> Layer(int number) {
     prefix_ = fmt::format("blk.{}.", number);
     LayerWeights layer;
-    ORRERY_ASSIGN_OR_RETURN(layer.attention_norm, Vector(file_, prefix_ + "attn_norm.weight", shape_.width));
-    ORRERY_ASSIGN_OR_RETURN(layer.feed_forward_norm, Vector(file_, prefix_ + "ffn_norm.weight", shape_.width));
+    ORRERY_ASSIGN_OR_RETURN(const auto attention_norm, Vector(file_, prefix_ + "attn_norm.weight", shape_.width));
+    ORRERY_ASSIGN_OR_RETURN(const auto feed_forward_norm, Vector(file_, prefix_ + "ffn_norm.weight", shape_.width));
+    layer.attention_norm = Uploaded(attention_norm, device_);
+    layer.feed_forward_norm = Uploaded(feed_forward_norm, device_);
     if (shape_.qkv_bias) {
+      std::vector<float> all;
       for (const auto& [name, width] : Projections()) {
         ORRERY_ASSIGN_OR_RETURN(const std::vector<float> bias, Vector(file_, prefix_ + name + ".bias", width));
-        layer.qkv_bias.insert(layer.qkv_bias.end(), bias.begin(), bias.end());
+        all.insert(all.end(), bias.begin(), bias.end());
       }
+      layer.qkv_bias = Uploaded(all, device_);
     }
     std::vector<Source> rows;
     for (const auto& [name, width] : Projections()) {
       ORRERY_ASSIGN_OR_RETURN(const GgufTensor* tensor, Weight(name, shape_.width, width));
       Append(rows, tensor, 0, width);
     }
-    layer.qkv = PackRows(rows, shape_.width, backend_, pool_);
+    layer.qkv = PackRows(rows, shape_.width, device_, pool_);
     ORRERY_ASSIGN_OR_RETURN(layer.output, Whole("attn_output", shape_.query_width(), shape_.width));
     ORRERY_ASSIGN_OR_RETURN(layer.down, Whole("ffn_down", shape_.feed_forward, shape_.width));
     ORRERY_ASSIGN_OR_RETURN(const GgufTensor* gate, Weight("ffn_gate", shape_.width, shape_.feed_forward));
@@ -97,7 +107,7 @@ class Loader {
       Append(rows, gate, i, kGateRun);
       Append(rows, up, i, kGateRun);
     }
-    layer.gate_up = PackRows(rows, shape_.width, backend_, pool_);
+    layer.gate_up = PackRows(rows, shape_.width, device_, pool_);
     return layer;
   }
 
@@ -110,16 +120,16 @@ class Loader {
     return Tensor(file_, prefix_ + name + ".weight", {static_cast<uint64_t>(k), static_cast<uint64_t>(n)});
   }
 
-  StatusOr<std::unique_ptr<kernels::Matrix>> Whole(const std::string& name, int k, int n) {
+  StatusOr<std::unique_ptr<kernels::WeightMatrix>> Whole(const std::string& name, int k, int n) {
     ORRERY_ASSIGN_OR_RETURN(const GgufTensor* tensor, Weight(name, k, n));
     std::vector<Source> rows;
     Append(rows, tensor, 0, n);
-    return PackRows(rows, k, backend_, pool_);
+    return PackRows(rows, k, device_, pool_);
   }
 
   const GgufFile& file_;
   const ModelShape& shape_;
-  const kernels::Backend& backend_;
+  kernels::Device& device_;
   kernels::ThreadPool& pool_;
   std::string prefix_;
 };
@@ -197,31 +207,37 @@ StatusOr<ModelShape> ReadShape(const GgufFile& file) {
   return shape;
 }
 
-uint64_t WeightBytes(const ModelShape& shape, const kernels::Backend& backend) {
-  const uint64_t layer = backend.MatrixBytes(shape.query_width() + 2 * shape.key_width(), shape.width) +
-                         backend.MatrixBytes(shape.width, shape.query_width()) +
-                         backend.MatrixBytes(2 * shape.feed_forward, shape.width) +
-                         backend.MatrixBytes(shape.width, shape.feed_forward);
-  return layer * shape.layers + backend.MatrixBytes(shape.vocabulary, shape.width);
+uint64_t WeightBytes(const ModelShape& shape, const kernels::Device& device) {
+  const uint64_t layer = device.MatrixBytes(shape.query_width() + 2 * shape.key_width(), shape.width) +
+                         device.MatrixBytes(shape.width, shape.query_width()) +
+                         device.MatrixBytes(2 * shape.feed_forward, shape.width) +
+                         device.MatrixBytes(shape.width, shape.feed_forward);
+  return layer * shape.layers + device.MatrixBytes(shape.vocabulary, shape.width);
 }
 
-StatusOr<Weights> LoadWeights(const GgufFile& file, const ModelShape& shape, const kernels::Backend& backend,
+StatusOr<Weights> LoadWeights(const GgufFile& file, const ModelShape& shape, kernels::Device& device,
                               kernels::ThreadPool& pool) {
   Weights weights;
   weights.shape = shape;
-  Loader loader(file, shape, backend, pool);
+  Loader loader(file, shape, device, pool);
   for (int i = 0; i < shape.layers; ++i) {
     ORRERY_ASSIGN_OR_RETURN(LayerWeights layer, loader.Layer(i));
     weights.layers.push_back(std::move(layer));
   }
-  ORRERY_ASSIGN_OR_RETURN(weights.final_norm, Vector(file, "output_norm.weight", shape.width));
+  ORRERY_ASSIGN_OR_RETURN(const auto final_norm, Vector(file, "output_norm.weight", shape.width));
+  weights.final_norm = Uploaded(final_norm, device);
   const std::vector<uint64_t> table = {static_cast<uint64_t>(shape.width), static_cast<uint64_t>(shape.vocabulary)};
-  ORRERY_ASSIGN_OR_RETURN(weights.embedding, Tensor(file, "token_embd.weight", table));
+  ORRERY_ASSIGN_OR_RETURN(const GgufTensor* embedding, Tensor(file, "token_embd.weight", table));
+  const auto width = static_cast<uint64_t>(shape.width);
+  weights.embedding = device.NewRowTable(shape.vocabulary, shape.width, [embedding, width](int64_t row, float* out) {
+    Dequantise(*embedding, static_cast<uint64_t>(row) * width, width, out);
+  });
   const bool tied = file.Find("output.weight") == nullptr;
   ORRERY_ASSIGN_OR_RETURN(const GgufTensor* head, Tensor(file, tied ? "token_embd.weight" : "output.weight", table));
   std::vector<Source> rows;
   Append(rows, head, 0, shape.vocabulary);
-  weights.head = PackRows(rows, shape.width, backend, pool);
+  weights.head = PackRows(rows, shape.width, device, pool);
+  ORRERY_RETURN_IF_ERROR(device.status());
   return weights;
 }
 

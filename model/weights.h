@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A transformer's dimensions and its weights, read from a GGUF file and packed for a back end.
+// A transformer's dimensions and its weights, read from a GGUF file and packed for a device.
 
 #include <cstdint>
 #include <memory>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "kernels/device.h"
 #include "kernels/kernels.h"
 #include "kernels/thread_pool.h"
 #include "model/gguf.h"
@@ -40,21 +41,21 @@ StatusOr<ModelShape> ReadShape(const GgufFile& file);
 inline constexpr int kGateRun = 16;
 
 struct LayerWeights {
-  std::vector<float> attention_norm, feed_forward_norm;
-  std::vector<float> qkv_bias;  // empty if the architecture has none
-  std::unique_ptr<kernels::Matrix> qkv, output, gate_up, down;
+  std::unique_ptr<kernels::Buffer> attention_norm, feed_forward_norm;
+  std::unique_ptr<kernels::Buffer> qkv_bias;  // null if the architecture has none
+  std::unique_ptr<kernels::WeightMatrix> qkv, output, gate_up, down;
 };
 
 struct Weights {
   ModelShape shape;
   std::vector<LayerWeights> layers;
-  std::vector<float> final_norm;
-  std::unique_ptr<kernels::Matrix> head;
-  const GgufTensor* embedding = nullptr;  // rows are read from the file, which must outlive the weights
+  std::unique_ptr<kernels::Buffer> final_norm;
+  std::unique_ptr<kernels::WeightMatrix> head;
+  std::unique_ptr<kernels::RowTable> embedding;  // may read from the file, which must outlive the weights
 };
 
-uint64_t WeightBytes(const ModelShape& shape, const kernels::Backend& backend);
-StatusOr<Weights> LoadWeights(const GgufFile& file, const ModelShape& shape, const kernels::Backend& backend,
+uint64_t WeightBytes(const ModelShape& shape, const kernels::Device& device);
+StatusOr<Weights> LoadWeights(const GgufFile& file, const ModelShape& shape, kernels::Device& device,
                               kernels::ThreadPool& pool);
 
 }  // namespace orrery::model
