@@ -109,6 +109,10 @@ StatusOr<std::span<const std::string_view>> GgufFile::Strings(std::string_view k
   return Elements<std::string_view>(*this, key, "an array of strings");
 }
 
+StatusOr<std::span<const double>> GgufFile::Floats(std::string_view key) const {
+  return Elements<double>(*this, key, "an array of floating-point numbers");
+}
+
 StatusOr<std::span<const int64_t>> GgufFile::Integers(std::string_view key) const {
   return Elements<int64_t>(*this, key, "an array of whole numbers");
 }

@@ -78,6 +78,7 @@ class GgufFile {
   StatusOr<bool> Boolean(std::string_view key) const;
   StatusOr<std::span<const std::string_view>> Strings(std::string_view key) const;
   StatusOr<std::span<const int64_t>> Integers(std::string_view key) const;
+  StatusOr<std::span<const double>> Floats(std::string_view key) const;
 
  private:
   GgufFile() = default;

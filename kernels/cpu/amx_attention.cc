@@ -128,7 +128,8 @@ void Page(const Pass& pass, int first, int last, const uint16_t* keys, const uin
   for (; first < last; first += kTile) {
     const int count = last - first < kTile ? last - first : kTile;
     Scores(pass, first, keys, tile);
-    for (int i = 0; i < count; ++i) Weigh(pass, first + i, unseen(first + i), visible(first + i), tile.score[i], tile.weight[i]);
+    for (int i = 0; i < count; ++i)
+      Weigh(pass, first + i, unseen(first + i), visible(first + i), tile.score[i], tile.weight[i]);
     // Queries beyond the last one belong to other pages: they gain nothing here.
     for (int i = count; i < kTile; ++i) std::memset(tile.weight[i], 0, sizeof tile.weight[i]);
     Gather(pass, first, values, tile);
@@ -182,9 +183,10 @@ void OnePass(const AttentionShape& shape, const AttentionRows& rows, int kv_head
       const uint8_t* base = rows.kv + static_cast<size_t>(number) * rows.kv_stride;
       const uint16_t* keys = reinterpret_cast<const uint16_t*>(base) + kv_head * head_elements;
       const uint16_t* values = keys + shape.kv_heads * head_elements;
-      Page(pass, r * pass.group, end * pass.group, keys, values,
-           [&](int query) { return rows.FirstKey(first + query / pass.group) - begin; },
-           [&](int query) { return lengths[query / pass.group] - begin; });
+      Page(
+          pass, r * pass.group, end * pass.group, keys, values,
+          [&](int query) { return rows.FirstKey(first + query / pass.group) - begin; },
+          [&](int query) { return lengths[query / pass.group] - begin; });
       r = end;
     }
   }
