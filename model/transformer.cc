@@ -100,11 +100,11 @@ Transformer::Transformer(Weights weights, const kernels::Backend& backend, kerne
   cosine_.resize(size_t(shape().context_length) * half);
   sine_.resize(cosine_.size());
   for (int i = 0; i < half; ++i) {
-    const float frequency = static_cast<float>(std::pow(double{shape().rope_base}, -double(i) / half));
+    const float frequency = shape().RopeFrequency(i);
     for (int p = 0; p < shape().context_length; ++p) {
       const float angle = static_cast<float>(p) * frequency;
-      cosine_[size_t(p) * half + i] = static_cast<float>(std::cos(double{angle}));
-      sine_[size_t(p) * half + i] = static_cast<float>(std::sin(double{angle}));
+      cosine_[size_t(p) * half + i] = static_cast<float>(std::cos(double{angle}) * shape().rope.magnitude);
+      sine_[size_t(p) * half + i] = static_cast<float>(std::sin(double{angle}) * shape().rope.magnitude);
     }
   }
 }
@@ -187,6 +187,7 @@ void Transformer::Attention(std::span<const BatchRow> rows, int number) {
   attention.out = buffers_->attended.data();
   attention.pages = pages.data();
   attention.lengths = lengths.data();
+  attention.window = shape().window;
   attention.rows = count;
   attention.kv = kv;
   attention.kv_stride = buffers_->page_bytes;
