@@ -55,6 +55,12 @@ class BpeTokenizer final : public Tokenizer {
     const auto found = by_text_.find(special_token);
     return found == by_text_.end() ? std::nullopt : std::optional(found->second);
   }
+  std::string_view SpecialText(TokenId token) const override {
+    for (const AddedToken& added : parts_.added) {
+      if (added.id == token) return added.text;
+    }
+    return {};
+  }
   std::optional<TokenId> BeginOfText() const override { return parts_.begin_of_text; }
 
  private:

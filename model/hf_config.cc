@@ -128,13 +128,14 @@ Status ReadWindow(const Keys& config, const std::string& family, ModelShape& sha
   ORRERY_ASSIGN_OR_RETURN(shape.window, config.Dimension("sliding_window"));
   if (family != "qwen2") return absl::OkStatus();
   // Qwen2's first max_window_layers layers see all.
-  ORRERY_ASSIGN_OR_RETURN(const int full, config.DimensionOr("max_window_layers", 28));
-  if (full >= shape.layers) {
-    shape.window = 0;
-    return absl::OkStatus();
+  const Json* full = config.Find("max_window_layers");
+  if (full == nullptr || *full == 0) return absl::OkStatus();
+  if (!full->is_number_unsigned() || *full < shape.layers) {
+    return config.Bad("max_window_layers", "is {} of {} layers; a window in some layers only is not supported",
+                      full->dump(), shape.layers);
   }
-  return config.Bad("max_window_layers", "is {} of {} layers; a window in some layers only is not supported", full,
-                    shape.layers);
+  shape.window = 0;
+  return absl::OkStatus();
 }
 
 Status CheckLayerTypes(const Keys& config, const ModelShape& shape) {

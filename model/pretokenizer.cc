@@ -75,13 +75,17 @@ StatusOr<std::unique_ptr<Pretokenizer>> Pretokenizer::Create(std::string_view na
   return splitter;
 }
 
+std::string Pretokenizer::PatternOf(std::string_view name) {
+  if (name != "qwen2" && name != "llama-bpe") return {};
+  return fmt::format("{}{}{}", R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})",
+                     name == "qwen2" ? "" : "{1,3}", R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)");
+}
+
 std::string_view Pretokenizer::NameOfPattern(std::string_view pattern) {
-  constexpr std::string_view kStart = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})",
-                             kEnd = R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-  if (!pattern.starts_with(kStart) || !pattern.ends_with(kEnd) || pattern.size() < kStart.size() + kEnd.size())
-    return {};
-  const std::string_view digits = pattern.substr(kStart.size(), pattern.size() - kStart.size() - kEnd.size());
-  return digits.empty() ? "qwen2" : digits == "{1,3}" ? "llama-bpe" : "";
+  for (const std::string_view name : {"qwen2", "llama-bpe"}) {
+    if (pattern == PatternOf(name)) return name;
+  }
+  return {};
 }
 
 void Pretokenizer::Split(std::string_view text, std::vector<std::string_view>* pieces) const {

@@ -47,6 +47,8 @@ class Tokenizer {
   virtual int vocabulary_size() const = 0;
   virtual bool IsEndOfText(TokenId token) const = 0;  // eos, and the chat form's end of turn
   virtual std::optional<TokenId> Find(std::string_view special_token) const = 0;
+  // How a special token is written; empty for any other.
+  virtual std::string_view SpecialText(TokenId) const { return {}; }
   // The token that the publisher puts before every text, if there is one.
   virtual std::optional<TokenId> BeginOfText() const { return std::nullopt; }
 };

@@ -56,7 +56,10 @@ Status FindEnds(const GgufFile& file, TokenizerParts& parts) {
     if (EndsTurn(token.text)) parts.ends_of_text.push_back(token.id);
   }
   ORRERY_ASSIGN_OR_RETURN(const auto begin, TokenOf(file, "tokenizer.ggml.bos_token_id", parts.bytes.size()));
-  ORRERY_ASSIGN_OR_RETURN(const bool adds, FlagOr(file, "tokenizer.ggml.add_bos_token", parts.pretokenizer == nullptr));
+  // Where the file does not say: SentencePiece's families and Llama 3 put it there.
+  const auto pre = file.String("tokenizer.ggml.pre");
+  const bool usual = parts.pretokenizer == nullptr || (pre.ok() && *pre == "llama-bpe");
+  ORRERY_ASSIGN_OR_RETURN(const bool adds, FlagOr(file, "tokenizer.ggml.add_bos_token", usual));
   if (adds) parts.begin_of_text = begin;
   return absl::OkStatus();
 }

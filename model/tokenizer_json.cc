@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr int64_t kMostTokens = 1 << 24;
+constexpr int64_t kMostTokens = 1 << 20;
 
 // Puts the parts together from one tokenizer.json.
 class Reader {
@@ -53,12 +53,13 @@ class Reader {
   static std::string Type(const Json& object) { return Text(object, "type"); }
 
   // The members of a Sequence under `key`, a lone one as a sequence of itself, none for null.
-  static std::vector<Json> Members(const Json& part, const char* key) {
+  static std::vector<Json> Members(const Json& part, const char* key, int depth = 0) {
+    constexpr int kDeepest = 8;  // deeper ones are left as they are, and refused
     if (part.is_null()) return {};
-    if (Type(part) != "Sequence") return {part};
+    if (Type(part) != "Sequence" || depth == kDeepest) return {part};
     std::vector<Json> members;
     for (const Json& member : Get(part, key)) {
-      for (Json& inner : Members(member, key)) members.push_back(std::move(inner));
+      for (Json& inner : Members(member, key, depth + 1)) members.push_back(std::move(inner));
     }
     return members;
   }

@@ -7,11 +7,13 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/digest.h"
 #include "base/paths.h"
 #include "model/unicode.h"
+#include "tests/model/gguf_builder.h"
 
 namespace orrery::model {
 namespace {
@@ -82,6 +84,40 @@ TEST_P(Family, AContinuationIsItsOwnTextAgain) {
     if (text.find("\u2581") != std::string::npos) continue;  // is a blank to these tokenizers
     const auto tokens = (*tokenizer)->EncodeContinuation(text, SpecialTokens::kPlain);
     ASSERT_EQ((*tokenizer)->Decode(tokens), text) << row.dump().substr(0, 300);
+  }
+}
+
+// The same vocabulary as GGUF keeps it: scores in place of merges.
+TEST(SentencePieceGguf, AgreesWithTheReferenceOnEveryString) {
+  using B = GgufBuilder;
+  const Json golden = Golden("llama2");
+  std::map<int, std::string> texts;
+  for (const auto& [text, id] : golden["tokenizer"]["model"]["vocab"].items()) texts[id.get<int>()] = text;
+  std::string tokens, types, scores;
+  for (const auto& [id, text] : texts) {
+    tokens += B::Sized(text);
+    types += B::Raw<int32_t>(id == 0 ? 2 : id < 3 ? 3 : id < 259 ? 6 : 1);
+    scores += B::Raw(static_cast<float>(-id));
+  }
+  B builder;
+  builder.Key("tokenizer.ggml.model", B::kString, B::Sized("llama"));
+  builder.Key("tokenizer.ggml.tokens", B::kArray, B::Array(B::kString, texts.size(), tokens));
+  builder.Key("tokenizer.ggml.token_type", B::kArray, B::Array(B::kInt32, texts.size(), types));
+  builder.Key("tokenizer.ggml.scores", B::kArray, B::Array(B::kFloat32, texts.size(), scores));
+  builder.Key("tokenizer.ggml.bos_token_id", B::kUint32, B::Raw<uint32_t>(1));
+  builder.Key("tokenizer.ggml.eos_token_id", B::kUint32, B::Raw<uint32_t>(2));
+  builder.Key("tokenizer.ggml.unknown_token_id", B::kUint32, B::Raw<uint32_t>(0));
+  const std::string bytes = builder.Bytes();
+  const auto file = GgufFile::FromBytes({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, "sp.gguf");
+  ASSERT_TRUE(file.ok()) << file.status();
+  const auto tokenizer = Tokenizer::FromGguf(**file);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_EQ((*tokenizer)->BeginOfText(), std::optional<TokenId>(1));
+  EXPECT_TRUE((*tokenizer)->IsEndOfText(2));
+  for (const Json& row : golden["rows"]) {
+    SCOPED_TRACE(row.dump().substr(0, 600));
+    ExpectIds((*tokenizer)->Encode(Text(row), SpecialTokens::kPlain), row["plain"]);
+    if (HasFailure()) break;
   }
 }
 

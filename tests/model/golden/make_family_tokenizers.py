@@ -42,7 +42,9 @@ def sentencepiece(normalizer, pre, specials):
     model = json.loads(trained.to_str())["model"]
     texts = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
     texts += [text for text, _ in sorted(model["vocab"].items(), key=lambda item: item[1])]
-    merges = [tuple(merge) if isinstance(merge, list) else tuple(merge.split(" ")) for merge in model["merges"]]
+    # As converters do it: any two texts that make up a third may merge, the earliest of those first.
+    known = set(texts[259:])
+    merges = [(text[:cut], text[cut:]) for text in texts[259:] for cut in range(1, len(text)) if text[:cut] in known and text[cut:] in known]
     tokenizer = Tokenizer(models.BPE(vocab={text: i for i, text in enumerate(texts)}, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     if normalizer:
         tokenizer.normalizer = normalizer
