@@ -22,9 +22,12 @@ std::vector<model::TokenId> EncodePrompt(const CampaignContext& campaign, const 
   std::vector<model::TokenId> tokens;
   for (const auto& piece : reasoning::Prompt(campaign.prompt, problem)) {
     const auto special = piece.special ? model::SpecialTokens::kParse : model::SpecialTokens::kPlain;
-    const auto more = campaign.tokenizer->Encode(piece.text, special);
+    const auto more = tokens.empty() ? campaign.tokenizer->Encode(piece.text, special)
+                                     : campaign.tokenizer->EncodeContinuation(piece.text, special);
     tokens.insert(tokens.end(), more.begin(), more.end());
   }
+  const auto begin = campaign.tokenizer->BeginOfText();
+  if (begin && (tokens.empty() || tokens.front() != *begin)) tokens.insert(tokens.begin(), *begin);
   return tokens;
 }
 

@@ -43,7 +43,7 @@ PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent
   std::vector<int32_t> tokens;
   if (parent.tokens() != nullptr) tokens.assign(parent.tokens()->begin(), parent.tokens()->end());
   // The model's own tokens are not kept: the solution's text is the truth, encoded step by step, whoever sampled it.
-  const auto more = tree.campaign->tokenizer->Encode(text, model::SpecialTokens::kPlain);
+  const auto more = tree.campaign->tokenizer->EncodeContinuation(text, model::SpecialTokens::kPlain);
   tokens.insert(tokens.end(), more.begin(), more.end());
 
   const auto path_offset = builder.CreateVector(path);

@@ -18,8 +18,8 @@
 #include "kernels/kernels.h"
 #include "kernels/thread_pool.h"
 #include "model/gguf.h"
+#include "model/model_source.h"
 #include "model/registry.h"
-#include "model/weights.h"
 
 namespace orrery {
 namespace {
@@ -212,8 +212,8 @@ Status Bench(const Options& options) {
     ORRERY_RETURN_IF_ERROR(Prompts(options, *engine));
     for (const int streams : options.streams) ORRERY_RETURN_IF_ERROR(Streams(options, *engine, streams));
   }
-  ORRERY_ASSIGN_OR_RETURN(const auto file, model::GgufFile::Open(path));
-  ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, model::ReadShape(*file));
+  ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(path));
+  ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, source->Shape());
   Roofline roofline(shape, *backend, options.threads);
   for (const int streams : options.streams) {
     const Roofline::Cost cost = roofline.Measure(streams);

@@ -122,8 +122,8 @@ class Device {
   // queries and keys by the row's position, and stores keys and values in its page.
   virtual void RotateAndStore(const AttentionShape& shape, const Buffer* bias, const RopeTable& rope, Buffer& qkv,
                               ptrdiff_t stride, const KvLayer& kv) = 0;
-  // out[r] = softmax(q·kᵀ/√d)·v over the keys at positions up to the row's own.
-  virtual void Attend(const AttentionShape& shape, const Buffer& qkv, ptrdiff_t stride, const KvLayer& kv,
+  // out[r] = softmax(q·kᵀ/√d)·v over the keys at positions up to the row's own: the last `window` of them, or all (0).
+  virtual void Attend(const AttentionShape& shape, int window, const Buffer& qkv, ptrdiff_t stride, const KvLayer& kv,
                       Buffer& out) = 0;
 
   // Bytes of one layer's keys and values of one page.

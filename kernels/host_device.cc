@@ -145,7 +145,7 @@ class HostDevice : public Device {
     });
   }
 
-  void Attend(const AttentionShape& shape, const Buffer& qkv, ptrdiff_t stride, const KvLayer& kv,
+  void Attend(const AttentionShape& shape, int window, const Buffer& qkv, ptrdiff_t stride, const KvLayer& kv,
               Buffer& out) override {
     AttentionRows rows;
     rows.q = Floats(qkv);
@@ -153,6 +153,7 @@ class HostDevice : public Device {
     rows.out = out.data();
     rows.pages = pages_.data();
     rows.lengths = lengths_.data();
+    rows.window = window;
     rows.rows = static_cast<int>(lengths_.size());
     rows.kv = Bytes(*kv.pages) + kv.offset;
     rows.kv_stride = kv.page_stride;

@@ -81,10 +81,14 @@ struct AttentionRows {
   ptrdiff_t q_stride = 0;
   void* out = nullptr;                    // [rows][PaddedWidth(heads · head_dim)], the back end's type
   const int32_t* const* pages = nullptr;  // per row: page numbers, in the order of positions
-  const int32_t* lengths = nullptr;       // per row: keys it sees (its own included), at least 1
+  const int32_t* lengths = nullptr;       // per row: keys up to its own (included), at least 1
+  int window = 0;                         // a row sees its last `window` keys only; 0: all
   int rows = 0;
   const uint8_t* kv = nullptr;  // page p of this layer lies at kv + p · kv_stride
   size_t kv_stride = 0;
+
+  // The first key that a row sees.
+  int FirstKey(int row) const { return window > 0 && lengths[row] > window ? lengths[row] - window : 0; }
 };
 
 enum class RopePairs : uint8_t {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/bpe.h"
 
+#include <algorithm>
 #include <queue>
 #include <unordered_map>
 
@@ -35,6 +36,10 @@ std::array<int, kByteLevelCharacters> CharacterBytes() {
 // Pieces up to this many symbols are scanned for their best pair at every merge: quicker there than a heap.
 constexpr size_t kLongestScan = 48;
 
+uint64_t Pair(int32_t left, int32_t right) {
+  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+}
+
 }  // namespace
 
 std::string FromByteLevel(std::string_view text) {
@@ -54,8 +59,8 @@ std::string FromByteLevel(std::string_view text) {
   return bytes;
 }
 
-const BpeMerges::Merge* BpeMerges::Find(int32_t left, int32_t right) const {
-  const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+const BpeMerges::Rule* BpeMerges::Find(int32_t left, int32_t right) const {
+  const uint64_t pair = Pair(left, right);
   const size_t mask = table_.size() - 1;
   for (size_t at = (pair * 0x9E3779B97F4A7C15u) >> 32 & mask;; at = (at + 1) & mask) {
     if (table_[at].pair == pair) return &table_[at];
@@ -63,15 +68,34 @@ const BpeMerges::Merge* BpeMerges::Find(int32_t left, int32_t right) const {
   }
 }
 
-void BpeMerges::Insert(const Merge& merge) {
+void BpeMerges::Insert(const Rule& merge) {
   const size_t mask = table_.size() - 1;
   size_t at = (merge.pair * 0x9E3779B97F4A7C15u) >> 32 & mask;
   while (table_[at].pair != kNone && table_[at].pair != merge.pair) at = (at + 1) & mask;
   table_[at] = merge;  // of two equal merges the later counts, as in the reference
 }
 
-StatusOr<BpeMerges> BpeMerges::Create(std::span<const std::string_view> tokens,
-                                      std::span<const std::string_view> merges, std::string_view name) {
+void BpeMerges::Reserve(size_t merges) {
+  size_t capacity = 16;
+  while (capacity < 2 * merges) capacity *= 2;
+  table_.assign(capacity, {kNone, 0, 0});
+}
+
+StatusOr<std::vector<MergePair>> SplitMerges(std::span<const std::string_view> merges, std::string_view name) {
+  std::vector<MergePair> pairs;
+  pairs.reserve(merges.size());
+  for (size_t rank = 0; rank < merges.size(); ++rank) {
+    const std::string_view merge = merges[rank];
+    const size_t space = merge.find(' ');
+    if (space == std::string_view::npos || merge.find(' ', space + 1) != std::string_view::npos)
+      return InvalidInput("{}: merge {} ('{}'): two texts with one space between were expected", name, rank, merge);
+    pairs.push_back({merge.substr(0, space), merge.substr(space + 1)});
+  }
+  return pairs;
+}
+
+StatusOr<BpeMerges> BpeMerges::Create(std::span<const std::string_view> tokens, std::span<const MergePair> merges,
+                                      std::string_view name) {
   std::unordered_map<std::string_view, int32_t> ids;
   ids.reserve(tokens.size());
   for (size_t i = 0; i < tokens.size(); ++i) ids[tokens[i]] = static_cast<int32_t>(i);
@@ -82,24 +106,45 @@ StatusOr<BpeMerges> BpeMerges::Create(std::span<const std::string_view> tokens,
     const auto found = ids.find(Utf8(characters[byte]));
     result.byte_tokens_[byte] = found == ids.end() ? -1 : found->second;
   }
-  size_t capacity = 16;
-  while (capacity < 2 * merges.size()) capacity *= 2;
-  result.table_.assign(capacity, {kNone, 0, 0});
+  result.Reserve(merges.size());
   for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const std::string_view merge = merges[rank];
-    const size_t space = merge.find(' ');
-    if (space == std::string_view::npos || merge.find(' ', space + 1) != std::string_view::npos) {
-      return InvalidInput("{}: merge {} ('{}'): two texts with one space between were expected", name, rank, merge);
-    }
-    const std::string left(merge.substr(0, space)), right(merge.substr(space + 1));
-    const auto l = ids.find(left), r = ids.find(right), both = ids.find(left + right);
+    const auto& [left, right] = merges[rank];
+    const auto l = ids.find(left), r = ids.find(right), both = ids.find(std::string(left) + std::string(right));
     if (l == ids.end() || r == ids.end() || both == ids.end()) {
-      return InvalidInput("{}: merge {} ('{}'): one of its texts, or both joined, is not a token", name, rank, merge);
+      return InvalidInput("{}: merge {} ('{} {}'): one of its texts, or both joined, is not a token", name, rank, left,
+                          right);
     }
-    const uint64_t pair =
-        static_cast<uint64_t>(static_cast<uint32_t>(l->second)) << 32 | static_cast<uint32_t>(r->second);
-    result.Insert({pair, static_cast<uint32_t>(rank), both->second});
+    result.Insert({Pair(l->second, r->second), static_cast<uint32_t>(rank), both->second});
   }
+  return result;
+}
+
+BpeMerges BpeMerges::FromScores(std::span<const std::string_view> tokens, std::span<const double> scores,
+                                const std::vector<bool>& may) {
+  std::unordered_map<std::string_view, int32_t> ids;
+  std::vector<int32_t> best_first;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (!may[i]) continue;
+    ids.emplace(tokens[i], static_cast<int32_t>(i));
+    best_first.push_back(static_cast<int32_t>(i));
+  }
+  std::stable_sort(best_first.begin(), best_first.end(), [&](int32_t a, int32_t b) { return scores[a] > scores[b]; });
+  std::vector<Rule> rules;
+  uint32_t rank = 0;  // equal scores have equal ranks: of those the leftmost pair merges first
+  for (size_t i = 0; i < best_first.size(); ++i) {
+    if (i > 0 && scores[best_first[i]] < scores[best_first[i - 1]]) ++rank;
+    const std::string_view text = tokens[best_first[i]];
+    for (size_t cut = 1; cut < text.size(); ++cut) {
+      if ((static_cast<uint8_t>(text[cut]) & 0xC0) == 0x80) continue;
+      const auto left = ids.find(text.substr(0, cut)), right = ids.find(text.substr(cut));
+      if (left == ids.end() || right == ids.end()) continue;
+      rules.push_back({Pair(left->second, right->second), rank, best_first[i]});
+    }
+  }
+  BpeMerges result;
+  result.byte_tokens_.fill(-1);
+  result.Reserve(rules.size());
+  for (const Rule& rule : rules) result.Insert(rule);
   return result;
 }
 
@@ -108,6 +153,10 @@ void BpeMerges::Encode(std::string_view piece, std::vector<int32_t>* tokens) con
   for (const char byte : piece) {
     if (const int32_t token = byte_tokens_[static_cast<uint8_t>(byte)]; token >= 0) tokens->push_back(token);
   }
+  Merge(tokens, first);
+}
+
+void BpeMerges::Merge(std::vector<int32_t>* tokens, size_t first) const {
   if (tokens->size() - first <= kLongestScan) return MergeByScan(tokens, first);
   MergeByHeap(tokens, first);
 }
@@ -116,7 +165,7 @@ void BpeMerges::MergeByScan(std::vector<int32_t>* tokens, size_t first) const {
   int32_t* symbols = tokens->data() + first;
   size_t count = tokens->size() - first;
   if (count < 2) return;
-  std::array<const Merge*, kLongestScan> merges;  // of symbols i and i + 1
+  std::array<const Rule*, kLongestScan> merges;  // of symbols i and i + 1
   for (size_t i = 0; i + 1 < count; ++i) merges[i] = Find(symbols[i], symbols[i + 1]);
   for (;;) {
     size_t best = count;
@@ -147,7 +196,7 @@ void BpeMerges::MergeByHeap(std::vector<int32_t>* tokens, size_t first) const {
   std::priority_queue<Candidate> candidates;
   const auto consider = [&](int32_t left) {
     if (left < 0 || symbols[left].next < 0) return;
-    const Merge* merge = Find(symbols[left].token, symbols[symbols[left].next].token);
+    const Rule* merge = Find(symbols[left].token, symbols[symbols[left].next].token);
     if (merge != nullptr) candidates.push({merge->rank, left, merge->token});
   };
   for (int32_t i = 0; i + 1 < count; ++i) consider(i);
@@ -158,7 +207,7 @@ void BpeMerges::MergeByHeap(std::vector<int32_t>* tokens, size_t first) const {
     Symbol& left = symbols[best.at];
     if (left.token == kGone || left.next < 0) continue;
     Symbol& right = symbols[left.next];
-    const Merge* merge = Find(left.token, right.token);
+    const Rule* merge = Find(left.token, right.token);
     if (merge == nullptr || merge->token != best.token) continue;  // one of the two has changed since
     left.token = merge->token;
     right.token = kGone;

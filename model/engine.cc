@@ -52,8 +52,9 @@ kernels::Type TypeOf(Precision precision) {
 
 class TransformerEngine : public Engine {
  public:
-  TransformerEngine(std::unique_ptr<GgufFile> file, std::unique_ptr<Tokenizer> tokenizer, const EngineOptions& options)
-      : file_(std::move(file)),
+  TransformerEngine(std::unique_ptr<ModelSource> source, std::unique_ptr<Tokenizer> tokenizer,
+                    const EngineOptions& options)
+      : source_(std::move(source)),
         tokenizer_(std::move(tokenizer)),
         max_rows_(options.max_batch_rows),
         backend_(kernels::Backend::Create(kernels::HostIsa(), TypeOf(options.precision))),
@@ -68,7 +69,7 @@ class TransformerEngine : public Engine {
 
   // `pages` of the KV cache fit into the memory that was found to be there.
   Status Start(const ModelShape& shape, int pages) {
-    ORRERY_ASSIGN_OR_RETURN(Weights weights, LoadWeights(*file_, shape, *device_, pool_));
+    ORRERY_ASSIGN_OR_RETURN(Weights weights, LoadWeights(*source_, shape, *device_, pool_));
     transformer_ = std::make_unique<Transformer>(std::move(weights), *device_, pages, max_rows_);
     ORRERY_RETURN_IF_ERROR(device_->status());
     cache_ = std::make_unique<KvCache>(
@@ -214,7 +215,7 @@ class TransformerEngine : public Engine {
     }
     for (size_t i = 0; i < wanting.size(); ++i) {
       if (!std::isfinite(sampled[i].log_probability))
-        return Failed("{}: the model's output is not a number", file_->path().string());
+        return Failed("{}: the model's output is not a number", source_->path().string());
       wanting[i]->tokens.push_back(sampled[i].token);
       wanting[i]->log_probability += sampled[i].log_probability;
     }
@@ -253,7 +254,7 @@ class TransformerEngine : public Engine {
     }
   }
 
-  std::unique_ptr<GgufFile> file_;
+  std::unique_ptr<ModelSource> source_;
   std::unique_ptr<Tokenizer> tokenizer_;
   int max_rows_;
   std::unique_ptr<kernels::Backend> backend_;
@@ -295,19 +296,19 @@ constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
 }  // namespace
 
-StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& gguf, const EngineOptions& options) {
-  ORRERY_ASSIGN_OR_RETURN(std::unique_ptr<GgufFile> file, GgufFile::Open(gguf));
-  ORRERY_ASSIGN_OR_RETURN(ModelShape shape, ReadShape(*file));
-  ORRERY_RETURN_IF_ERROR(CheckOptions(options, shape, gguf.string()));
+StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& path, const EngineOptions& options) {
+  ORRERY_ASSIGN_OR_RETURN(std::unique_ptr<ModelSource> source, ModelSource::Open(path));
+  ORRERY_ASSIGN_OR_RETURN(ModelShape shape, source->Shape());
+  ORRERY_RETURN_IF_ERROR(CheckOptions(options, shape, path.string()));
   if (options.context_length > 0) shape.context_length = options.context_length;
-  ORRERY_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::FromGguf(*file));
+  ORRERY_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, source->ReadTokenizer());
 
-  auto engine = std::make_unique<TransformerEngine>(std::move(file), std::move(tokenizer), options);
+  auto engine = std::make_unique<TransformerEngine>(std::move(source), std::move(tokenizer), options);
   ORRERY_RETURN_IF_ERROR(engine->MakeDevice(options));
   const size_t page_bytes = Transformer::PageBytes(shape, engine->device());
   const uint64_t pages = std::min<uint64_t>(options.kv_bytes / page_bytes, INT32_MAX / kernels::kPageTokens);
   if (pages == 0) {
-    return InvalidInput("{}: a KV cache of {} bytes holds no page: {} tokens take {} bytes", gguf.string(),
+    return InvalidInput("{}: a KV cache of {} bytes holds no page: {} tokens take {} bytes", path.string(),
                         options.kv_bytes, kernels::kPageTokens, page_bytes);
   }
   const uint64_t weights = WeightBytes(shape, engine->device());
@@ -317,7 +318,7 @@ StatusOr<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& gguf
     return Unavailable(
         "{} needs {:.2f} GiB of memory (weights {:.2f}, KV cache {:.2f}), and {:.2f} GiB are available: lower "
         "kv_bytes, or free memory",
-        gguf.string(), needed / kGiB, weights / kGiB, pages * page_bytes / kGiB, available / kGiB);
+        path.string(), needed / kGiB, weights / kGiB, pages * page_bytes / kGiB, available / kGiB);
   }
   ORRERY_RETURN_IF_ERROR(engine->Start(shape, static_cast<int>(pages)));
   return engine;

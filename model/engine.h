@@ -82,8 +82,9 @@ struct EngineCounters {
 
 class Engine {
  public:
-  // Errors name the file and what is wrong with it, or how much memory is needed and how much there is.
-  static StatusOr<std::unique_ptr<Engine>> Load(const std::filesystem::path& gguf, const EngineOptions& options);
+  // `model` is a GGUF file or a Hugging Face folder. Errors name the file and what is wrong with it, or how much memory
+  // is needed and how much there is.
+  static StatusOr<std::unique_ptr<Engine>> Load(const std::filesystem::path& model, const EngineOptions& options);
 
   virtual ~Engine() = default;
 

@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/gguf.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "model/gguf_parser.h"
 
 namespace orrery::model {
@@ -34,28 +26,6 @@ const TypeFacts& Facts(GgufType type) {
   return kTypes[0];  // not reached: only types of the enumeration pass the parser
 }
 
-// The file's bytes, read-only. An empty file gives an empty span.
-StatusOr<std::span<const uint8_t>> Map(const std::filesystem::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return NotFound("{}: cannot be opened ({})", path.string(), std::strerror(errno));
-  struct stat about {};
-  if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) {
-    close(file);
-    return InvalidInput("{}: not a regular file; a GGUF file was expected", path.string());
-  }
-  if (about.st_size == 0) {
-    close(file);
-    return std::span<const uint8_t>();
-  }
-  const auto size = static_cast<size_t>(about.st_size);
-  void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
-  const int reason = errno;
-  close(file);
-  if (address == MAP_FAILED)
-    return Failed("{}: cannot be mapped into memory ({})", path.string(), std::strerror(reason));
-  return std::span(static_cast<const uint8_t*>(address), size);
-}
-
 }  // namespace
 
 std::string_view Name(GgufType type) { return Facts(type).name; }
@@ -71,8 +41,8 @@ uint64_t GgufTensor::elements() const {
 StatusOr<std::unique_ptr<GgufFile>> GgufFile::Open(const std::filesystem::path& path) {
   std::unique_ptr<GgufFile> file(new GgufFile);
   file->path_ = path;
-  ORRERY_ASSIGN_OR_RETURN(file->bytes_, Map(path));
-  file->mapped_ = !file->bytes_.empty();
+  ORRERY_ASSIGN_OR_RETURN(file->mapped_, MappedFile::Open(path, "a GGUF file"));
+  file->bytes_ = file->mapped_.bytes();
   if (auto status = GgufParser(*file).Parse(); !status.ok()) return status;
   return file;
 }
@@ -84,10 +54,6 @@ StatusOr<std::unique_ptr<GgufFile>> GgufFile::FromBytes(std::span<const uint8_t>
   file->bytes_ = bytes;
   if (auto status = GgufParser(*file).Parse(); !status.ok()) return status;
   return file;
-}
-
-GgufFile::~GgufFile() {
-  if (mapped_) munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size());
 }
 
 const GgufTensor* GgufFile::Find(std::string_view name) const {
@@ -141,6 +107,10 @@ StatusOr<std::span<const T>> Elements(const GgufFile& file, std::string_view key
 
 StatusOr<std::span<const std::string_view>> GgufFile::Strings(std::string_view key) const {
   return Elements<std::string_view>(*this, key, "an array of strings");
+}
+
+StatusOr<std::span<const double>> GgufFile::Floats(std::string_view key) const {
+  return Elements<double>(*this, key, "an array of floating-point numbers");
 }
 
 StatusOr<std::span<const int64_t>> GgufFile::Integers(std::string_view key) const {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "model/mapped_file.h"
 
 namespace orrery::model {
 
@@ -62,7 +63,6 @@ class GgufFile {
   // The same over bytes in memory, which must outlive the object; `name` stands for the path in errors.
   static StatusOr<std::unique_ptr<GgufFile>> FromBytes(std::span<const uint8_t> bytes,
                                                        const std::filesystem::path& name);
-  ~GgufFile();
 
   const std::filesystem::path& path() const { return path_; }
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
@@ -78,6 +78,7 @@ class GgufFile {
   StatusOr<bool> Boolean(std::string_view key) const;
   StatusOr<std::span<const std::string_view>> Strings(std::string_view key) const;
   StatusOr<std::span<const int64_t>> Integers(std::string_view key) const;
+  StatusOr<std::span<const double>> Floats(std::string_view key) const;
 
  private:
   GgufFile() = default;
@@ -85,8 +86,8 @@ class GgufFile {
   StatusOr<T> Get(std::string_view key, std::string_view expected) const;
 
   std::filesystem::path path_;
+  MappedFile mapped_;  // empty if the bytes are the caller's
   std::span<const uint8_t> bytes_;
-  bool mapped_ = false;  // bytes_ are ours to unmap
   std::map<std::string, GgufValue, std::less<>> metadata_;
   std::vector<GgufTensor> tensors_;
   std::map<std::string_view, size_t> index_;  // a tensor's name to its place in tensors_

@@ -36,8 +36,12 @@ StatusOr<fs::path> LocatePath(const Registry& registry, std::string_view text) {
   const fs::path path = CallerPath(fs::path(text));
   std::error_code error;
   if (fs::is_regular_file(path, error)) return path;
+  if (fs::is_regular_file(path / "config.json", error)) return path;
   if (fs::exists(path, error))
-    return InvalidInput("model {}: not a regular file; a GGUF file was expected", path.string());
+    return InvalidInput(
+        "model {}: not a regular file, and no folder with config.json; a GGUF file or a Hugging Face folder was "
+        "expected",
+        path.string());
   return NotFound("model '{}': neither a file ({}) nor a known name ({})", text, path.string(),
                   fmt::join(registry.Names(), ", "));
 }

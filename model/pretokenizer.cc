@@ -18,10 +18,16 @@ const std::string kLetter = std::string(R"(\p{L})") + kLaterLetters;
 const std::string kNumber = std::string(R"(\p{N})") + kLaterNumbers;
 const std::string kDigit = kNumber + kLaterDigits;
 
-std::string Qwen2() {
+// Qwen2 and Llama 3 differ in how many digits are a piece.
+std::string WithDigits(std::string_view digits) {
   return fmt::format(
-      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n{0}{1}]?[{0}]+|[{1}]| ?[^{2}{0}{1}]+[\r\n]*|[{2}]*[\r\n]+|[{2}]+(?![^{2}])|[{2}]+)",
-      kLetter, kNumber, kSpace);
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n{0}{1}]?[{0}]+|[{1}]{3}| ?[^{2}{0}{1}]+[\r\n]*|[{2}]*[\r\n]+|[{2}]+(?![^{2}])|[{2}]+)",
+      kLetter, kNumber, kSpace, digits);
+}
+
+std::string Gpt2() {
+  return fmt::format(R"('(?:[sdmt]|ll|ve|re)| ?[{0}]+| ?[{1}]+| ?[^{2}{0}{1}]+|[{2}]+(?![^{2}])|[{2}]+)", kLetter,
+                     kNumber, kSpace);
 }
 
 // Digits are cut out one by one first, then GPT-2's pattern splits what lies between. One pattern does both: a digit is
@@ -46,9 +52,12 @@ Pretokenizer::~Pretokenizer() = default;
 
 StatusOr<std::unique_ptr<Pretokenizer>> Pretokenizer::Create(std::string_view name) {
   std::string text;
-  if (name == "qwen2") text = Qwen2();
+  if (name == "qwen2") text = WithDigits("");
+  if (name == "llama-bpe") text = WithDigits("{1,3}");
+  if (name == "gpt-2") text = Gpt2();
   if (name == "smollm") text = SmolLm();
-  if (text.empty()) return InvalidInput("pre-tokeniser '{}' is not known (qwen2 and smollm are)", name);
+  if (text.empty())
+    return InvalidInput("pre-tokeniser '{}' is not known (qwen2, smollm, llama-bpe and gpt-2 are)", name);
   std::unique_ptr<Pretokenizer> splitter(new Pretokenizer);
   splitter->normalises_ = name == "qwen2";
   splitter->code_ = std::make_unique<Code>();
@@ -64,6 +73,19 @@ StatusOr<std::unique_ptr<Pretokenizer>> Pretokenizer::Create(std::string_view na
   code.context = pcre2_match_context_create(nullptr);
   pcre2_set_match_limit(code.context, std::numeric_limits<uint32_t>::max());
   return splitter;
+}
+
+std::string Pretokenizer::PatternOf(std::string_view name) {
+  if (name != "qwen2" && name != "llama-bpe") return {};
+  return fmt::format("{}{}{}", R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})",
+                     name == "qwen2" ? "" : "{1,3}", R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)");
+}
+
+std::string_view Pretokenizer::NameOfPattern(std::string_view pattern) {
+  for (const std::string_view name : {"qwen2", "llama-bpe"}) {
+    if (pattern == PatternOf(name)) return name;
+  }
+  return {};
 }
 
 void Pretokenizer::Split(std::string_view text, std::vector<std::string_view>* pieces) const {

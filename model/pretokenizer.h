@@ -16,8 +16,12 @@ namespace orrery::model {
 
 class Pretokenizer {
  public:
-  // `name` is the file's tokenizer.ggml.pre: "qwen2" or "smollm".
+  // `name` is a GGUF file's tokenizer.ggml.pre: "qwen2", "smollm", "llama-bpe" (Llama 3) or "gpt-2".
   static StatusOr<std::unique_ptr<Pretokenizer>> Create(std::string_view name);
+  // That name for a regular expression that publishers write into their tokenizer.json; empty if it is none of them.
+  static std::string_view NameOfPattern(std::string_view pattern);
+  // The other way round: "qwen2" and "llama-bpe" have one.
+  static std::string PatternOf(std::string_view name);
   ~Pretokenizer();
 
   // Whether the publisher normalises text (NFC) before it is split.

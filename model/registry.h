@@ -65,7 +65,7 @@ struct FetchOptions {
 std::filesystem::path ModelPath(const std::filesystem::path& cache, std::string_view name);
 
 // The file of a model: a name is looked up in the registry and fetched if it is not in the cache; anything else is a
-// path (relative to the caller's folder), which must be a regular file.
+// path (relative to the caller's folder) of a regular file or of a folder with config.json.
 //
 // A file in the cache is hashed once; NAME.gguf.verified then keeps its hash, size and time of change.
 StatusOr<std::filesystem::path> LocateModel(const Registry& registry, std::string_view name_or_path,

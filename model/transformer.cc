@@ -24,11 +24,11 @@ Angles AnglesOf(const ModelShape& shape) {
   angles.cosine.resize(size_t(shape.context_length) * half);
   angles.sine.resize(angles.cosine.size());
   for (int i = 0; i < half; ++i) {
-    const float frequency = static_cast<float>(std::pow(double{shape.rope_base}, -double(i) / half));
+    const float frequency = shape.RopeFrequency(i);
     for (int p = 0; p < shape.context_length; ++p) {
       const float angle = static_cast<float>(p) * frequency;
-      angles.cosine[size_t(p) * half + i] = static_cast<float>(std::cos(double{angle}));
-      angles.sine[size_t(p) * half + i] = static_cast<float>(std::sin(double{angle}));
+      angles.cosine[size_t(p) * half + i] = static_cast<float>(std::cos(double{angle}) * shape.rope.magnitude);
+      angles.sine[size_t(p) * half + i] = static_cast<float>(std::sin(double{angle}) * shape.rope.magnitude);
     }
   }
   return angles;
@@ -115,7 +115,7 @@ void Transformer::Attention(int rows, int number) {
   device_.Product(*layer.qkv, *b.normed, rows, *b.qkv);
   device_.RotateAndStore(shape().attention, layer.qkv_bias.get(), {b.cosine.get(), b.sine.get(), shape().pairs}, *b.qkv,
                          b.qkv_stride, kv);
-  device_.Attend(shape().attention, *b.qkv, b.qkv_stride, kv, *b.attended);
+  device_.Attend(shape().attention, shape().window, *b.qkv, b.qkv_stride, kv, *b.attended);
   device_.AddProduct(*layer.output, *b.attended, rows, *b.x);
 }
 

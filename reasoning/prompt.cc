@@ -58,22 +58,27 @@ print(left)
 <end_of_answer>)"},
 };
 
-std::string Turn(std::string_view role, std::string_view content) {
-  return fmt::format("<|im_start|>{}\n{}<|im_end|>\n", role, content);
-}
-
-PromptTemplate ChatMl() {
-  std::string before = Turn("system", kInstruction);
-  for (const auto& [question, solution] : kExamples) before += Turn("user", question) + Turn("assistant", solution);
-  return {before + "<|im_start|>user\n", fmt::format("<|im_end|>\n<|im_start|>assistant\n{}\n", kCode)};
-}
-
 constexpr std::string_view kPlace = "{question}";
+
+PromptTemplate Chat(ChatFormat format) {
+  std::vector<Turn> turns = {{Role::kSystem, kInstruction}};
+  for (const auto& [question, solution] : kExamples) {
+    turns.push_back({Role::kUser, question});
+    turns.push_back({Role::kAssistant, solution});
+  }
+  turns.push_back({Role::kUser, kPlace});
+  const std::string text = RenderChat(format, turns);
+  const size_t place = text.find(kPlace);
+  PromptTemplate prompt{text.substr(0, place), text.substr(place + kPlace.size())};
+  prompt.after += fmt::format("{}{}\n", AnswerLead(format), kCode);
+  if (prompt.before.ends_with(' ')) prompt.before.pop_back(), prompt.lead = " ";
+  return prompt;
+}
 
 }  // namespace
 
-PromptTemplate BuiltInPrompt(PromptForm form) {
-  if (form == PromptForm::kChatMl) return ChatMl();
+PromptTemplate BuiltInPrompt(PromptForm form, ChatFormat format) {
+  if (form == PromptForm::kChat) return Chat(format);
   return {"<|user|>:\n",
           fmt::format("\n<|assistant|>: Let's think step by step and solve the problem with code.{}\n", kCode)};
 }
@@ -89,7 +94,7 @@ StatusOr<PromptTemplate> LoadPrompt(const std::filesystem::path& path) {
 }
 
 std::vector<PromptPiece> Prompt(const PromptTemplate& prompt, const Problem& problem) {
-  return {{prompt.before, true}, {problem.question, false}, {prompt.after, true}};
+  return {{prompt.before, true}, {prompt.lead + problem.question, false}, {prompt.after, true}};
 }
 
 }  // namespace orrery::reasoning

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "reasoning/chat_format.h"
 #include "reasoning/problem.h"
 
 namespace orrery::reasoning {
@@ -23,15 +24,18 @@ struct PromptPiece {
 // What stands before and after the question. A partial solution follows `after` directly.
 struct PromptTemplate {
   std::string before, after;
+  std::string lead =
+      {};  // a blank right before the question, for tokenizers that write words with the blank before them
 };
 
 enum class PromptForm : uint8_t {
-  kChatMl,     // instruction, worked examples, the question, as ChatML turns; then "<code>\n": for chat models
+  kChat,       // instruction, worked examples, the question, as turns of a chat; then "<code>\n": for chat models
   kFineTuned,  // METHODS A1: `<|user|>:\n{question}\n<|assistant|>: Let's think step by step and solve the problem with
                // code.` then "<code>\n"
 };
 
-PromptTemplate BuiltInPrompt(PromptForm form);
+// `format` is how the model writes a chat's turns.
+PromptTemplate BuiltInPrompt(PromptForm form, ChatFormat format = ChatFormat::kChatMl);
 
 // A prompt of the user's own: a text file that holds {question} once. Special tokens are written as the model spells
 // them; the text should end where the first step's code begins, a last newline included.

@@ -14,7 +14,7 @@
 #include "base/digest.h"
 #include "base/paths.h"
 #include "kernels/kernels.h"
-#include "model/gguf.h"
+#include "model/model_source.h"
 #include "model/registry.h"
 #include "runners/campaign_outputs.h"
 #include "runners/progress.h"
@@ -43,7 +43,7 @@ struct Plan {
 // All that the records depend on: the result keys, the prompt, the weights, and how the engine computes on this
 // machine.
 StatusOr<std::string> Fingerprint(const Plan& plan) {
-  ORRERY_ASSIGN_OR_RETURN(const std::string weights, Sha256HexOfFile(plan.model));
+  ORRERY_ASSIGN_OR_RETURN(const std::string weights, model::ModelDigest(plan.model));
   Sha256 hash;
   for (const std::string_view part :
        {std::string_view(plan.config.fingerprint()), std::string_view(plan.prompt.before),
@@ -65,7 +65,6 @@ StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   ORRERY_ASSIGN_OR_RETURN(const auto given, flags.Load());
   ORRERY_ASSIGN_OR_RETURN(plan.config, ApplyPreset(given));
   plan.rules = RulesOf(*plan.config->search());
-  ORRERY_ASSIGN_OR_RETURN(plan.prompt, PromptOf(*plan.config->search()));
   ORRERY_ASSIGN_OR_RETURN(auto set, LoadProblemsOf(*plan.config));
   for (const auto& complaint : set.complaints) spdlog::warn("{}", complaint);
   plan.problems = std::make_shared<const std::vector<reasoning::Problem>>(std::move(set.problems));
@@ -76,7 +75,8 @@ StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   fetch.progress = !flags.quiet;
   ORRERY_ASSIGN_OR_RETURN(plan.model, model::LocateModel(registry, plan.config->model()->name()->string_view(), fetch));
   // A damaged file is told before its hash enters a store.
-  ORRERY_RETURN_IF_ERROR(model::GgufFile::Open(plan.model).status());
+  ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(plan.model));
+  ORRERY_ASSIGN_OR_RETURN(plan.prompt, PromptOf(*plan.config->search(), *source));
   ORRERY_ASSIGN_OR_RETURN(plan.fingerprint, Fingerprint(plan));
   return plan;
 }

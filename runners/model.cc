@@ -8,29 +8,29 @@
 #include <cstdio>
 #include <iostream>
 #include <iterator>
-#include <map>
 #include <thread>
 
 #include "base/paths.h"
 #include "model/engine.h"
-#include "model/gguf.h"
+#include "model/hf_export.h"
+#include "model/model_source.h"
 #include "model/registry.h"
 #include "model/tokenizer.h"
 #include "model/unicode.h"
+#include "reasoning/chat_format.h"
+#include "runners/model_inspect.h"
 
 namespace orrery {
 namespace {
 
-using model::GgufFile;
+using model::ModelSource;
 using model::Registry;
 
 double Megabytes(double bytes) { return bytes / 1e6; }
 
-StatusOr<std::unique_ptr<GgufFile>> OpenModel(const std::string& name_or_path,
-                                              const model::FetchOptions& options = {}) {
+StatusOr<std::filesystem::path> Locate(const std::string& name_or_path) {
   ORRERY_ASSIGN_OR_RETURN(const Registry registry, Registry::Load());
-  ORRERY_ASSIGN_OR_RETURN(const std::filesystem::path path, LocateModel(registry, name_or_path, options));
-  return GgufFile::Open(path);
+  return LocateModel(registry, name_or_path, model::FetchOptions{});
 }
 
 // ---- fetch, list
@@ -54,76 +54,6 @@ Status List() {
     fmt::print("{:<28} {:>7.1f} MB  {:<11} {}\n    {}\n", entry.name, Megabytes(static_cast<double>(entry.size)),
                entry.license, entry.about, here ? path.string() : "not fetched yet");
   }
-  return absl::OkStatus();
-}
-
-// ---- inspect
-
-std::string Shown(const model::GgufValue& value) {
-  struct {
-    std::string operator()(std::string_view text) const {
-      const size_t line = std::min({text.find('\n'), text.size(), size_t{60}});
-      return line == text.size() ? std::string(text) : fmt::format("{}… ({} bytes)", text.substr(0, line), text.size());
-    }
-    std::string operator()(const model::GgufArray& array) const {
-      return fmt::format("[{} elements]", std::visit([](const auto& elements) { return elements.size(); }, array));
-    }
-    std::string operator()(bool flag) const { return flag ? "true" : "false"; }
-    std::string operator()(double number) const { return fmt::format("{:g}", number); }
-    std::string operator()(int64_t number) const { return fmt::format("{}", number); }
-    std::string operator()(uint64_t number) const { return fmt::format("{}", number); }
-  } show;
-  return std::visit(show, value);
-}
-
-struct Totals {
-  uint64_t tensors = 0, elements = 0, bytes = 0;
-};
-
-void PrintTensors(const GgufFile& file, bool each) {
-  std::map<std::string_view, Totals> by_type;
-  Totals all;
-  for (const model::GgufTensor& tensor : file.tensors()) {
-    for (Totals* totals : {&by_type[Name(tensor.type)], &all}) {
-      ++totals->tensors;
-      totals->elements += tensor.elements();
-      totals->bytes += tensor.data.size();
-    }
-    if (each) fmt::print("  {:<32} {:<5} [{}]\n", tensor.name, Name(tensor.type), fmt::join(tensor.shape, ", "));
-  }
-  fmt::print("{:<8} {:>8} {:>14} {:>12}\n", "type", "tensors", "weights", "MB");
-  for (const auto& [type, totals] : by_type) {
-    fmt::print("{:<8} {:>8} {:>14} {:>12.1f}\n", type, totals.tensors, totals.elements,
-               Megabytes(static_cast<double>(totals.bytes)));
-  }
-  fmt::print("{:<8} {:>8} {:>14} {:>12.1f}\n", "all", all.tensors, all.elements,
-             Megabytes(static_cast<double>(all.bytes)));
-  const auto elements = static_cast<double>(all.elements);
-  fmt::print("memory of the weights: {:.0f} MB in bfloat16, {:.0f} MB in float32\n", Megabytes(2 * elements),
-             Megabytes(4 * elements));
-}
-
-void PrintTokenizer(const GgufFile& file) {
-  const auto tokenizer = model::Tokenizer::FromGguf(file);
-  if (!tokenizer.ok()) {
-    fmt::print("tokenizer: cannot be used: {}\n", Message(tokenizer.status()));
-    return;
-  }
-  std::string ends;
-  for (int token = 0; token < (*tokenizer)->vocabulary_size(); ++token) {
-    if (!(*tokenizer)->IsEndOfText(token)) continue;
-    ends += fmt::format(" {} {}", token, file.Strings("tokenizer.ggml.tokens").value()[static_cast<size_t>(token)]);
-  }
-  fmt::print("tokenizer: {} tokens, pre-tokeniser {}, text ends at{}\n", (*tokenizer)->vocabulary_size(),
-             file.String("tokenizer.ggml.pre").value(), ends.empty() ? " no token" : ends);
-}
-
-Status Inspect(const std::string& name_or_path, bool each_tensor) {
-  ORRERY_ASSIGN_OR_RETURN(const auto file, OpenModel(name_or_path));
-  fmt::print("{}\n", file->path().string());
-  for (const auto& [key, value] : file->metadata()) fmt::print("  {:<42} {}\n", key, Shown(value));
-  PrintTokenizer(*file);
-  PrintTensors(*file, each_tensor);
   return absl::OkStatus();
 }
 
@@ -160,18 +90,18 @@ Status Tokenize(const TokenizeOptions& options) {
   } else if (text == "-") {
     text.assign(std::istreambuf_iterator<char>(std::cin), {});
   }
-  ORRERY_ASSIGN_OR_RETURN(const auto file, OpenModel(options.model));
-  ORRERY_ASSIGN_OR_RETURN(const auto tokenizer, model::Tokenizer::FromGguf(*file));
+  ORRERY_ASSIGN_OR_RETURN(const std::filesystem::path path, Locate(options.model));
+  ORRERY_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(path));
+  ORRERY_ASSIGN_OR_RETURN(const auto tokenizer, source->ReadTokenizer());
   const auto ids = tokenizer->Encode(text, options.plain ? model::SpecialTokens::kPlain : model::SpecialTokens::kParse);
   if (options.ids_only) {
     fmt::print("{}\n", fmt::join(ids, " "));
     return absl::OkStatus();
   }
-  const auto texts = file->Strings("tokenizer.ggml.tokens").value();
   for (const model::TokenId id : ids) {
     const std::string_view bytes = tokenizer->Bytes(id);
     fmt::print("{:>7}  {}\n", id,
-               bytes.empty() ? fmt::format("{} (special)", texts[static_cast<size_t>(id)]) : Escaped(bytes));
+               bytes.empty() ? fmt::format("{} (special)", tokenizer->SpecialText(id)) : Escaped(bytes));
   }
   return absl::OkStatus();
 }
@@ -187,25 +117,40 @@ struct GenerateOptions {
   bool chat = false;
 };
 
-std::vector<model::TokenId> PromptTokens(const model::Tokenizer& tokenizer, const GenerateOptions& options) {
+// A question in the turns of the model's own template, or the bare text after the begin-of-text token, if there is one.
+StatusOr<std::vector<model::TokenId>> PromptTokens(const std::filesystem::path& path, const model::Tokenizer& tokenizer,
+                                                   const GenerateOptions& options) {
   std::vector<model::TokenId> tokens;
   const auto append = [&](std::string_view text, model::SpecialTokens special) {
-    const auto ids = tokenizer.Encode(text, special);
+    const auto ids = tokens.empty() ? tokenizer.Encode(text, special) : tokenizer.EncodeContinuation(text, special);
     tokens.insert(tokens.end(), ids.begin(), ids.end());
   };
-  if (options.chat) {
-    append("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n",
-           model::SpecialTokens::kParse);
+  if (!options.chat) {
+    append(options.prompt, model::SpecialTokens::kPlain);
+  } else {
+    ORRERY_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(path));
+    ORRERY_ASSIGN_OR_RETURN(const std::string text, source->ChatTemplate());
+    const auto format = reasoning::RecogniseChatFormat(text);
+    if (!format.ok()) return Annotate(format.status(), path.string());
+    constexpr std::string_view kPlace = "{question}";
+    const reasoning::Turn turns[] = {{reasoning::Role::kSystem, "You are a helpful assistant."},
+                                     {reasoning::Role::kUser, kPlace}};
+    const std::string chat = reasoning::RenderChat(*format, turns);
+    size_t before = chat.find(kPlace);
+    const size_t after = before + kPlace.size();
+    const std::string lead = chat[before - 1] == ' ' ? " " : "";
+    before -= lead.size();
+    append(chat.substr(0, before), model::SpecialTokens::kParse);
+    append(lead + options.prompt, model::SpecialTokens::kPlain);
+    append(chat.substr(after), model::SpecialTokens::kParse);
   }
-  append(options.prompt, model::SpecialTokens::kPlain);
-  if (options.chat) append("<|im_end|>\n<|im_start|>assistant\n", model::SpecialTokens::kParse);
+  const auto begin = tokenizer.BeginOfText();
+  if (begin && (tokens.empty() || tokens.front() != *begin)) tokens.insert(tokens.begin(), *begin);
   return tokens;
 }
 
 Status Generate(const GenerateOptions& options) {
-  ORRERY_ASSIGN_OR_RETURN(const Registry registry, Registry::Load());
-  ORRERY_ASSIGN_OR_RETURN(const std::filesystem::path path,
-                          LocateModel(registry, options.model, model::FetchOptions{}));
+  ORRERY_ASSIGN_OR_RETURN(const std::filesystem::path path, Locate(options.model));
   model::EngineOptions engine_options;
   engine_options.precision = options.precision == "float32" ? model::Precision::kFloat32 : model::Precision::kBfloat16;
   engine_options.threads = options.threads;
@@ -213,7 +158,7 @@ Status Generate(const GenerateOptions& options) {
   ORRERY_ASSIGN_OR_RETURN(const auto engine, model::Engine::Load(path, engine_options));
 
   model::GenerationRequest request;
-  request.prompt = PromptTokens(engine->tokenizer(), options);
+  ORRERY_ASSIGN_OR_RETURN(request.prompt, PromptTokens(path, engine->tokenizer(), options));
   request.sampling = {options.temperature, options.top_p, options.top_k};
   request.stops = options.stops;
   request.max_new_tokens = options.max_tokens;
@@ -264,15 +209,18 @@ void AddInspect(CLI::App& app, Status& status) {
   auto tensors = std::make_shared<bool>(false);
   CLI::App* command =
       app.add_subcommand("inspect", "What a model file holds: architecture, tokenizer, tensor types, memory");
-  command->add_option("model", *name, "name or path of a GGUF file")->required();
+  command->add_option("model", *name, "name, or path of a GGUF file or a Hugging Face folder")->required();
   command->add_flag("--tensors", *tensors, "list every tensor");
-  command->callback([name, tensors, &status] { status = Inspect(*name, *tensors); });
+  command->callback([name, tensors, &status] {
+    const auto path = Locate(*name);
+    status = path.ok() ? InspectModel(*path, *tensors) : path.status();
+  });
 }
 
 void AddTokenize(CLI::App& app, Status& status) {
   auto options = std::make_shared<TokenizeOptions>();
   CLI::App* command = app.add_subcommand("tokenize", "Show how a model's tokenizer reads a text");
-  command->add_option("model", options->model, "name or path of a GGUF file")->required();
+  command->add_option("model", options->model, "name, or path of a GGUF file or a Hugging Face folder")->required();
   CLI::Option* text = command->add_option("text", options->text, "the text; - reads standard input");
   CLI::Option* file = command->add_option("--file", options->file, "a file that holds the text")->excludes(text);
   command->add_flag("--plain", options->plain, "special tokens such as <|im_start|> are plain characters");
@@ -287,10 +235,11 @@ void AddGenerate(CLI::App& app, Status& status) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command =
       app.add_subcommand("generate", "Let a model continue a text; the continuation goes to standard output");
-  command->add_option("model", options->model, "name or path of a GGUF file")->required();
+  command->add_option("model", options->model, "name, or path of a GGUF file or a Hugging Face folder")->required();
   command->add_option("--prompt", options->prompt, "the text to continue; special tokens in it are plain characters")
       ->required();
-  command->add_flag("--chat", options->chat, "the prompt is a question to a chat model (ChatML)");
+  command->add_flag("--chat", options->chat,
+                    "the prompt is a question to a chat model, put in the turns of its template");
   command->add_option("--max-tokens", options->max_tokens, "most tokens to write")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
@@ -309,6 +258,27 @@ void AddGenerate(CLI::App& app, Status& status) {
   command->callback([options, &status] { status = Generate(*options); });
 }
 
+void AddExport(CLI::App& app, Status& status) {
+  struct Arguments {
+    std::string model, out;
+    model::ExportOptions options;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("export", "Write a model as a Hugging Face folder that transformers loads");
+  command->add_option("model", arguments->model, "name, or path of a GGUF file or a Hugging Face folder")->required();
+  command->add_option("out", arguments->out, "the folder to make")->required();
+  command->add_flag("--bfloat16", arguments->options.bfloat16, "weights in bfloat16 instead of float32");
+  command->add_option("--shard-bytes", arguments->options.shard_bytes, "data of one safetensors file at most")
+      ->capture_default_str()
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 50));
+  command->callback([arguments, &status] {
+    const auto path = Locate(arguments->model);
+    const std::filesystem::path out = CallerPath(arguments->out);
+    status = path.ok() ? model::ExportHfFolder(*path, out, arguments->options) : path.status();
+    if (status.ok()) fmt::print("{}\n", out.string());
+  });
+}
+
 int Main(int count, char** arguments) {
   CLI::App app("Models: fetch them by name, look into their files, try their tokenizers, let them write.", "model");
   app.require_subcommand(1);
@@ -318,6 +288,7 @@ int Main(int count, char** arguments) {
   AddInspect(app, status);
   AddTokenize(app, status);
   AddGenerate(app, status);
+  AddExport(app, status);
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {

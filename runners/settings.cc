@@ -65,11 +65,34 @@ search::Rules RulesOf(const schema::SearchConfig& config) {
   return rules;
 }
 
-StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config) {
+namespace {
+
+StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config, const model::ModelSource& model) {
+  switch (config.chat_format()) {
+    case schema::ChatTurns::chatml: return reasoning::ChatFormat::kChatMl;
+    case schema::ChatTurns::llama2: return reasoning::ChatFormat::kLlama2;
+    case schema::ChatTurns::llama3: return reasoning::ChatFormat::kLlama3;
+    case schema::ChatTurns::mistral: return reasoning::ChatFormat::kMistral;
+    case schema::ChatTurns::phi3: return reasoning::ChatFormat::kPhi3;
+    case schema::ChatTurns::automatic: break;
+  }
+  constexpr std::string_view kRemedy = "set search.chat_format, or search.prompt_file";
+  ORRERY_ASSIGN_OR_RETURN(const std::string text, model.ChatTemplate());
+  if (text.empty()) return InvalidInput("{}: the model has no chat template; {}", model.path().string(), kRemedy);
+  const auto format = reasoning::RecogniseChatFormat(text);
+  if (!format.ok()) return InvalidInput("{}: {}; {}", model.path().string(), Message(format.status()), kRemedy);
+  return *format;
+}
+
+}  // namespace
+
+StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config, const model::ModelSource& model) {
   const auto file = config.prompt_file()->string_view();
   if (!file.empty()) return reasoning::LoadPrompt(CallerOrOwnFile(file));
-  return reasoning::BuiltInPrompt(config.prompt() == schema::PromptStyle::chatml ? reasoning::PromptForm::kChatMl
-                                                                                 : reasoning::PromptForm::kFineTuned);
+  if (config.prompt() == schema::PromptStyle::fine_tuned)
+    return reasoning::BuiltInPrompt(reasoning::PromptForm::kFineTuned);
+  ORRERY_ASSIGN_OR_RETURN(const reasoning::ChatFormat format, ChatFormatOf(config, model));
+  return reasoning::BuiltInPrompt(reasoning::PromptForm::kChat, format);
 }
 
 model::EngineOptions EngineOptionsOf(const schema::Config& config) {

@@ -4,6 +4,7 @@
 // From a resolved configuration to the plain options of each folder; the presets' values fill the keys that nobody set.
 
 #include "model/engine.h"
+#include "model/model_source.h"
 #include "reasoning/grader.h"
 #include "reasoning/problem.h"
 #include "reasoning/prompt.h"
@@ -17,8 +18,9 @@ namespace orrery::runners {
 StatusOr<schema::ResolvedConfig> ApplyPreset(const schema::ResolvedConfig& config);
 
 search::Rules RulesOf(const schema::SearchConfig& config);
-// search.prompt_file if one is given, else the built-in one of search.prompt.
-StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config);
+// search.prompt_file if one is given, else the built-in one of search.prompt, in the turns of search.chat_format or of
+// the model's own template.
+StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config, const model::ModelSource& model);
 model::EngineOptions EngineOptionsOf(const schema::Config& config);
 sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config);
 reasoning::GraderOptions GraderOptionsOf(const schema::GraderConfig& config);

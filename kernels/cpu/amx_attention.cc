@@ -65,12 +65,16 @@ inline void Scores(const Pass& pass, int first, const uint16_t* keys, TileScores
 }
 
 // Turns one query's scores into weights relative to the largest score so far, and brings its sums to that scale.
-inline void Weigh(const Pass& pass, int query, int visible, const float* scores, uint16_t* weights) {
+inline void Weigh(const Pass& pass, int query, int unseen, int visible, const float* scores, uint16_t* weights) {
   const F16 hidden = Set(-__builtin_inff());
   F16 low = Mul(Load(scores), Set(pass.scale)), high = Mul(Load(scores + 16), Set(pass.scale));
   if (visible < kPageTokens) {
     low = KeepFirst(low, visible, hidden);
     high = KeepFirst(high, visible - 16, hidden);
+  }
+  if (unseen > 0) {
+    low = KeepFirst(hidden, unseen, low);
+    high = KeepFirst(hidden, unseen - 16, high);
   }
   const float before = pass.largest[query];
   const float here = Largest(Max(low, high));
@@ -80,6 +84,10 @@ inline void Weigh(const Pass& pass, int query, int visible, const float* scores,
   if (visible < kPageTokens) {
     low = KeepFirst(low, visible, Zero());
     high = KeepFirst(high, visible - 16, Zero());
+  }
+  if (unseen > 0) {
+    low = KeepFirst(Zero(), unseen, low);
+    high = KeepFirst(Zero(), unseen - 16, high);
   }
   Store(weights, low);
   Store(weights + 16, high);
@@ -112,14 +120,16 @@ inline void Gather(const Pass& pass, int first, const uint16_t* values, const Ti
   }
 }
 
-// The queries [first, last) all see `page`; visible(query) keys of it.
-template <class Visible>
-void Page(const Pass& pass, int first, int last, const uint16_t* keys, const uint16_t* values, const Visible& visible) {
+// The queries [first, last) all see `page`: of its keys those from unseen(query) up to visible(query).
+template <class Unseen, class Visible>
+void Page(const Pass& pass, int first, int last, const uint16_t* keys, const uint16_t* values, const Unseen& unseen,
+          const Visible& visible) {
   TileScores tile;
   for (; first < last; first += kTile) {
     const int count = last - first < kTile ? last - first : kTile;
     Scores(pass, first, keys, tile);
-    for (int i = 0; i < count; ++i) Weigh(pass, first + i, visible(first + i), tile.score[i], tile.weight[i]);
+    for (int i = 0; i < count; ++i)
+      Weigh(pass, first + i, unseen(first + i), visible(first + i), tile.score[i], tile.weight[i]);
     // Queries beyond the last one belong to other pages: they gain nothing here.
     for (int i = count; i < kTile; ++i) std::memset(tile.weight[i], 0, sizeof tile.weight[i]);
     Gather(pass, first, values, tile);
@@ -154,24 +164,29 @@ void OnePass(const AttentionShape& shape, const AttentionRows& rows, int kv_head
   const int32_t* lengths = rows.lengths + first;
   const int32_t* const* tables = rows.pages + first;
   const ptrdiff_t head_elements = static_cast<ptrdiff_t>(shape.head_dim) * kPageTokens;
+  const auto seen = [&](int r, int begin) {
+    return lengths[r] > begin && rows.FirstKey(first + r) < begin + kPageTokens;
+  };
   bool more = true;
   for (int page = 0; more; ++page) {
     more = false;
     const int begin = page * kPageTokens;
     for (int r = 0; r < count;) {
-      if (lengths[r] <= begin) {
+      more = more || lengths[r] > begin;
+      if (!seen(r, begin)) {
         ++r;
         continue;
       }
-      more = true;
       const int32_t number = tables[r][page];
       int end = r + 1;
-      while (end < count && lengths[end] > begin && tables[end][page] == number) ++end;
+      while (end < count && seen(end, begin) && tables[end][page] == number) ++end;
       const uint8_t* base = rows.kv + static_cast<size_t>(number) * rows.kv_stride;
       const uint16_t* keys = reinterpret_cast<const uint16_t*>(base) + kv_head * head_elements;
       const uint16_t* values = keys + shape.kv_heads * head_elements;
-      Page(pass, r * pass.group, end * pass.group, keys, values,
-           [&](int query) { return lengths[query / pass.group] - begin; });
+      Page(
+          pass, r * pass.group, end * pass.group, keys, values,
+          [&](int query) { return rows.FirstKey(first + query / pass.group) - begin; },
+          [&](int query) { return lengths[query / pass.group] - begin; });
       r = end;
     }
   }

@@ -37,6 +37,7 @@ struct AttendKernel {
   size_t stride = 0, out_stride = 0;
   int rows = 0, rows_per_block = 0;  // grid: (kv_heads, ⌈rows / rows_per_block⌉)
   float scale = 0;                   // 1 / √head_dim
+  int window = 0;                    // a row sees its last `window` keys; 0: all
 
   static constexpr bool Serves(const AttentionShape& shape) {
     return shape.head_dim <= kMostDim && shape.heads / shape.kv_heads <= kQueries;
@@ -66,9 +67,9 @@ struct AttendKernel {
     for (int p = 0; p < pages; ++p) {
       for (int begin = first, end; begin < last; begin = end) {
         end = begin + 1;
-        if (p >= Pages(begin)) continue;
+        if (!Sees(begin, p)) continue;
         const int32_t page = table.page(begin, p);
-        while (end < last && p < Pages(end) && table.page(end, p) == page) ++end;
+        while (end < last && Sees(end, p) && table.page(end, p) == page) ++end;
         AttendPage(context, shared, running, table.begin(page), p * kPageTokens, first, begin, end);
       }
     }
@@ -78,6 +79,12 @@ struct AttendKernel {
  private:
   ORRERY_KERNEL int group() const { return shape.heads / shape.kv_heads; }
   ORRERY_KERNEL int Pages(int row) const { return table.positions[row] / kPageTokens + 1; }
+  // The first key that a row sees.
+  ORRERY_KERNEL int FirstKey(int row) const {
+    const int keys = table.positions[row] + 1;
+    return window > 0 && keys > window ? keys - window : 0;
+  }
+  ORRERY_KERNEL bool Sees(int row, int page) const { return page < Pages(row) && page >= FirstKey(row) / kPageTokens; }
 
   template <class Context>
   ORRERY_KERNEL void LoadQueries(Context& context, Shared& shared, int first, int last) const {
@@ -111,7 +118,9 @@ struct AttendKernel {
     for (int i = 0; i < kPerWarp; ++i) {
       const int query = warp + i * kWarps;
       scores[i] = -HUGE_VALF;
-      if (query < low || query >= high || position + lane > table.positions[first + query / group()]) continue;
+      if (query < low || query >= high) continue;
+      const int row = first + query / group(), key = position + lane;
+      if (key > table.positions[row] || key < FirstKey(row)) continue;
       float dot = 0;
       for (int d = 0; d < dim; ++d) dot = Fma(shared.q[query * dim + d], shared.tile[lane * (dim + 1) + d], dot);
       scores[i] = dot * scale;

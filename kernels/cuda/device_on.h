@@ -156,7 +156,7 @@ class DeviceOn : public Device {
     });
   }
 
-  void Attend(const AttentionShape& shape, const Buffer& qkv, ptrdiff_t stride, const KvLayer& kv,
+  void Attend(const AttentionShape& shape, int window, const Buffer& qkv, ptrdiff_t stride, const KvLayer& kv,
               Buffer& out) override {
     Typed([&](auto element) {
       using Kernel = AttendKernel<decltype(element)>;
@@ -171,6 +171,7 @@ class DeviceOn : public Device {
       kernel.table = TableOf<decltype(element)>(kv);
       kernel.out = Viewed<decltype(element)>(out);
       kernel.shape = shape;
+      kernel.window = window;
       kernel.stride = static_cast<size_t>(stride);
       kernel.out_stride = static_cast<size_t>(PaddedWidth(shape.heads * shape.head_dim));
       kernel.rows = rows_;

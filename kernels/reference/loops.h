@@ -158,19 +158,19 @@ class ReferenceBackend : public Backend {
 
  private:
   void AttendOne(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int row, int head) const {
-    const int dim = shape.head_dim, keys = rows.lengths[row];
+    const int dim = shape.head_dim, keys = rows.lengths[row], first = rows.FirstKey(row);
     const float* q = rows.q + row * rows.q_stride + static_cast<ptrdiff_t>(head) * dim;
     const auto page = [&](int key) {
       return Elements{type(), const_cast<uint8_t*>(rows.kv) + rows.pages[row][key / kPageTokens] * rows.kv_stride};
     };
     std::vector<double> weights(keys), value(dim);
     double largest = -std::numeric_limits<double>::infinity(), total = 0;
-    for (int j = 0; j < keys; ++j) {
+    for (int j = first; j < keys; ++j) {
       for (int d = 0; d < dim; ++d) weights[j] += double{q[d]} * page(j).Get(Index(shape, kv_head, j % kPageTokens, d));
       weights[j] /= std::sqrt(static_cast<double>(dim));
       largest = std::max(largest, weights[j]);
     }
-    for (int j = 0; j < keys; ++j) {
+    for (int j = first; j < keys; ++j) {
       weights[j] = std::exp(weights[j] - largest);
       total += weights[j];
       for (int d = 0; d < dim; ++d)

@@ -71,9 +71,10 @@ class OrderedBackend : public ReferenceBackend {
     const float* q = rows.q + row * rows.q_stride + ptrdiff_t{head} * dim;
     Running running;
     running.value.resize(dim);
-    for (int begin = 0; begin < rows.lengths[row]; begin += kPageTokens) {
+    const int seen = rows.FirstKey(row);
+    for (int begin = seen / kPageTokens * kPageTokens; begin < rows.lengths[row]; begin += kPageTokens) {
       const uint8_t* page = rows.kv + rows.pages[row][begin / kPageTokens] * rows.kv_stride;
-      AttendPage(shape, kv_head, q, Elements{type(), const_cast<uint8_t*>(page)},
+      AttendPage(shape, kv_head, q, Elements{type(), const_cast<uint8_t*>(page)}, std::max(0, seen - begin),
                  std::min(kPageTokens, rows.lengths[row] - begin), running);
     }
     const Elements out{type(), rows.out};
@@ -81,13 +82,13 @@ class OrderedBackend : public ReferenceBackend {
     for (int d = 0; d < dim; ++d) out.Put(begin + d, running.value[d] / running.total);
   }
 
-  static void AttendPage(const AttentionShape& shape, int kv_head, const float* q, const Elements& page, int keys,
-                         Running& running) {
+  static void AttendPage(const AttentionShape& shape, int kv_head, const float* q, const Elements& page, int first,
+                         int keys, Running& running) {
     const int dim = shape.head_dim;
     const float scale = 1 / std::sqrt(static_cast<float>(dim));
     std::array<float, kPageTokens> weights;
     float largest = running.largest;
-    for (int j = 0; j < keys; ++j) {
+    for (int j = first; j < keys; ++j) {
       float dot = 0;
       for (int d = 0; d < dim; ++d) dot = Fma(q[d], page.Get(Index(shape, kv_head, j, d)), dot);
       weights[j] = dot * scale;
@@ -97,7 +98,7 @@ class OrderedBackend : public ReferenceBackend {
     running.largest = largest;
     running.total *= correction;
     for (int d = 0; d < dim; ++d) running.value[d] *= correction;
-    for (int j = 0; j < keys; ++j) {
+    for (int j = first; j < keys; ++j) {
       const float weight = kernels::Exp(weights[j] - largest);
       running.total += weight;
       for (int d = 0; d < dim; ++d)

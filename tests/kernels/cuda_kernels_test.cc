@@ -85,7 +85,7 @@ TEST_P(CudaKernelsTest, IsNearTheReferenceInDoublePrecision) {
 TEST_P(CudaKernelsTest, AnAttentionItCannotServeStaysInItsStatus) {
   const auto device = NewEmulatedDevice(GetParam(), {});
   const auto buffer = device->NewBuffer(Type::kFloat32, 64);
-  device->Attend({1, 1, 256}, *buffer, 0, {buffer.get(), 0, 0}, *buffer);
+  device->Attend({1, 1, 256}, 0, *buffer, 0, {buffer.get(), 0, 0}, *buffer);
   EXPECT_EQ(device->status().code(), absl::StatusCode::kInvalidArgument);
 }
 

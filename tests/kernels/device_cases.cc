@@ -111,6 +111,7 @@ struct AttentionCase {
   RopePairs pairs;
   std::vector<int> lengths;  // of the sequences; the batch holds the last row of each
   int shared_pages;          // that all sequences begin with
+  int window = 0;            // keys that a row sees; 0: all
 };
 
 // Positions' cosines and sines, and a bias, on a device.
@@ -170,7 +171,7 @@ class Sequences {
   Computed Attend(int rows) {
     const int width = case_.shape.heads * case_.shape.head_dim;
     const BufferPtr out = device_.NewBuffer(device_.type(), size_t(device_.PaddedRows(rows)) * PaddedWidth(width));
-    device_.Attend(case_.shape, *qkv_, stride_, layer_, *out);
+    device_.Attend(case_.shape, case_.window, *qkv_, stride_, layer_, *out);
     return Rows(device_, *out, rows, width, PaddedWidth(width));
   }
 
@@ -286,6 +287,8 @@ std::vector<DeviceCase> DeviceCases() {
       {{3, 3, 16}, RopePairs::kInterleaved, {45, 40, 40, 41, 2}, 1},
       {{4, 1, 128}, RopePairs::kInterleaved, {34, 3, 33}, 0},
       {{3, 1, 48}, RopePairs::kHalves, {1}, 0},
+      {{4, 2, 32}, RopePairs::kHalves, {97, 70, 65, 64, 33, 32, 1}, 1, 33},
+      {{14, 2, 64}, RopePairs::kHalves, {70, 66, 66, 40, 65, 64}, 2, 5},
   };
   for (size_t i = 0; i < attention.size(); ++i) {
     const AttentionCase c = attention[i];

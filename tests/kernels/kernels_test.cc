@@ -226,6 +226,7 @@ struct Attended {
     input.out = out.row(0);
     input.pages = pages.data();
     input.lengths = lengths.data() + first;
+    input.window = window;
     input.rows = rows;
     input.kv = kv.data();
     input.kv_stride = page_bytes;
@@ -236,6 +237,7 @@ struct Attended {
   const Backend& backend;
   AttentionShape shape;
   std::vector<int32_t> lengths;
+  int window = 0;
   size_t page_bytes;
   std::vector<std::vector<int32_t>> tables;
   std::vector<uint8_t> kv;
@@ -256,6 +258,29 @@ TEST_P(KernelsTest, AttentionAgreesWithTheReference) {
         ASSERT_NEAR(got.Get(r, i), want.Get(r, i), near * (1 + std::abs(want.Get(r, i))))
             << "row " << r << " element " << i;
       }
+    }
+  }
+}
+
+TEST_P(KernelsTest, AttentionInAWindowAgreesWithTheReference) {
+  const std::vector<int> lengths = {100, 97, 96, 65, 64, 33, 32, 31, 16, 2, 1};
+  const AttentionShape shape = {14, 2, 64};
+  for (const int window : {1, 5, 16, 31, 32, 33, 63, 64, 99}) {
+    Attended expected(*reference_, shape, lengths, 2), actual(*cpu_, shape, lengths, 2);
+    auto all = actual.Run(0, static_cast<int>(lengths.size()));
+    expected.window = actual.window = window;
+    auto want = expected.Run(0, static_cast<int>(lengths.size())),
+         got = actual.Run(0, static_cast<int>(lengths.size()));
+    const float near = type() == Type::kFloat32 ? 3e-6f : 3e-2f;
+    for (size_t r = 0; r < lengths.size(); ++r) {
+      for (int i = 0; i < shape.heads * shape.head_dim; ++i) {
+        ASSERT_NEAR(got.Get(r, i), want.Get(r, i), near * (1 + std::abs(want.Get(r, i))))
+            << "window " << window << " row " << r << " element " << i;
+      }
+      const size_t bytes = static_cast<size_t>(14) * 64 * Size(type());
+      EXPECT_EQ(std::memcmp(got.row(r), all.row(r), bytes) == 0, lengths[r] <= window) << window << " row " << r;
+      auto alone = actual.Run(static_cast<int>(r), static_cast<int>(r) + 1);
+      EXPECT_EQ(std::memcmp(got.row(r), alone.row(0), bytes), 0) << window << " row " << r;
     }
   }
 }

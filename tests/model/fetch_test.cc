@@ -186,6 +186,8 @@ TEST_F(Fetch, NamesAndPaths) {
   EXPECT_THAT(Message(none.status()), HasSubstr("model 'mm': neither a file"));
   EXPECT_THAT(Message(none.status()), HasSubstr("nor a known name (m)"));
   EXPECT_THAT(Message(LocateModel(registry_, folder_.string(), options_).status()), HasSubstr("not a regular file"));
+  std::ofstream(folder_ / "config.json") << "{}";
+  EXPECT_EQ(*LocateModel(registry_, folder_.string(), options_), folder_);
 }
 
 // Runs LocateModel in a process of its own; its exit code is 0 if that worked.

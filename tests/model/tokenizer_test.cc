@@ -250,8 +250,8 @@ TEST(TinyTokenizer, ErrorsNameTheKey) {
     EXPECT_FALSE(tokenizer.ok());
     return Message(tokenizer.status());
   };
-  EXPECT_THAT(error([](Tiny& t) { t.model = "llama"; }),
-              HasSubstr("tiny.gguf: key 'tokenizer.ggml.model' is 'llama'; 'gpt2'"));
+  EXPECT_THAT(error([](Tiny& t) { t.model = "bert"; }),
+              HasSubstr("tiny.gguf: key 'tokenizer.ggml.model' is 'bert'; 'gpt2'"));
   EXPECT_THAT(error([](Tiny& t) { t.pre = "default"; }),
               HasSubstr("tiny.gguf: key 'tokenizer.ggml.pre': pre-tokeniser 'default' is not known"));
   EXPECT_THAT(error([](Tiny& t) { t.types.pop_back(); }), HasSubstr("has 10 elements; as many as tokens (11)"));

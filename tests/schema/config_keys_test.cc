@@ -50,9 +50,9 @@ TEST(ConfigKeys, MarksThatOthersRelyOn) {
     EXPECT_NE(key, nullptr) << name;
     return key == nullptr ? KeyMark::kBudget : key->mark;
   };
-  for (const char* name :
-       {"run.seed", "search.preset", "search.candidates", "search.temperature", "search.wave", "search.prompt",
-        "model.name", "model.precision", "sandbox.wall_seconds", "sandbox.memory_bytes", "sandbox.output_bytes"}) {
+  for (const char* name : {"run.seed", "search.preset", "search.candidates", "search.temperature", "search.wave",
+                           "search.prompt", "search.chat_format", "model.name", "model.precision",
+                           "sandbox.wall_seconds", "sandbox.memory_bytes", "sandbox.output_bytes"}) {
     EXPECT_EQ(mark(name), KeyMark::kResult) << name;
   }
   for (const char* name :

@@ -13,7 +13,6 @@ import json
 import random
 import struct
 
-from gguf import GGUFReader
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 QWEN2_PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -23,6 +22,7 @@ class Reference:
     """The publisher's tokenizer twice: with its special tokens and without."""
 
     def __init__(self, path):
+        from gguf import GGUFReader
         fields = GGUFReader(path).fields
         tokens = fields["tokenizer.ggml.tokens"].contents()
         types = fields["tokenizer.ggml.token_type"].contents()
@@ -135,9 +135,9 @@ def ill_formed(generator):
     return bytes(raw)
 
 
-def strings(specials):
+def strings(specials, seed=20250301):
     """Text (str), ill-formed bytes, or a list of [unit, count] for a long one."""
-    generator = random.Random(20250301)
+    generator = random.Random(seed)
     yield ""
     yield from SENTENCES
     for block in BLOCKS:
@@ -211,4 +211,5 @@ def main():
     print(f"{len(rows)} strings")
 
 
-main()
+if __name__ == "__main__":
+    main()

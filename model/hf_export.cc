@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/hf_export.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/paths.h"
+#include "kernels/bfloat16.h"
+#include "model/gguf.h"
+#include "model/hf_names.h"
+#include "model/model_source.h"
+#include "model/tokenizer_export.h"
+
+namespace orrery::model {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+struct Names {
+  const char *model_type, *class_name;
+};
+
+Names NamesOf(const ModelShape& shape) {
+  if (shape.architecture == "qwen2") return {"qwen2", "Qwen2ForCausalLM"};
+  if (shape.architecture == "phi3") return {"phi3", "Phi3ForCausalLM"};
+  if (shape.window > 0) return {"mistral", "MistralForCausalLM"};
+  return {"llama", "LlamaForCausalLM"};
+}
+
+StatusOr<Json> Rope(const ModelShape& shape, const fs::path& file) {
+  const RopeScaling& rope = shape.rope;
+  if (rope.factors.empty()) return Json();
+  if (!rope.long_factors.empty()) {
+    return Json{{"type", "longrope"},
+                {"short_factor", rope.factors},
+                {"long_factor", rope.long_factors},
+                {"attention_factor", rope.magnitude}};
+  }
+  const bool linear =
+      std::all_of(rope.factors.begin(), rope.factors.end(), [&](float f) { return f == rope.factors[0]; });
+  if (linear) return Json{{"rope_type", "linear"}, {"factor", rope.factors[0]}};
+  return InvalidInput("{}: tensor 'rope_freqs.weight': config.json has no way to say these RoPE factors",
+                      file.string());
+}
+
+StatusOr<Json> Config(const ModelShape& shape, const fs::path& file, bool tied, const ExportOptions& options) {
+  ORRERY_ASSIGN_OR_RETURN(const Json rope, Rope(shape, file));
+  const Names names = NamesOf(shape);
+  Json config = {{"architectures", {names.class_name}},
+                 {"model_type", names.model_type},
+                 {"num_hidden_layers", shape.layers},
+                 {"hidden_size", shape.width},
+                 {"intermediate_size", shape.feed_forward},
+                 {"vocab_size", shape.vocabulary},
+                 {"max_position_embeddings", shape.context_length},
+                 {"num_attention_heads", shape.attention.heads},
+                 {"num_key_value_heads", shape.attention.kv_heads},
+                 {"rms_norm_eps", shape.norm_epsilon},
+                 {"rope_theta", shape.rope_base},
+                 {"rope_scaling", rope},
+                 {"hidden_act", "silu"},
+                 {"tie_word_embeddings", tied},
+                 {"torch_dtype", options.bfloat16 ? "bfloat16" : "float32"}};
+  config["sliding_window"] = shape.window > 0 ? Json(shape.window) : Json();
+  if (shape.architecture == "qwen2") config["use_sliding_window"] = shape.window > 0, config["max_window_layers"] = 0;
+  if (shape.attention.head_dim * shape.attention.heads != shape.width) config["head_dim"] = shape.attention.head_dim;
+  if (!rope.is_null() && shape.rope.original_context > 0)
+    config["original_max_position_embeddings"] = shape.rope.original_context;
+  return config;
+}
+
+// GGUF's llama files pair the rows of queries and keys by neighbours, folders by halves of a head.
+uint64_t SourceRow(const ModelShape& shape, std::string_view name, uint64_t row) {
+  const bool paired = shape.pairs == kernels::RopePairs::kInterleaved &&
+                      (name.ends_with(".attn_q.weight") || name.ends_with(".attn_k.weight"));
+  if (!paired) return row;
+  const uint64_t dim = shape.attention.head_dim, i = row % dim;
+  return row - i + 2 * (i % (dim / 2)) + i / (dim / 2);
+}
+
+class Writer {
+ public:
+  Writer(const ModelSource& source, const ModelShape& shape, const fs::path& folder, const ExportOptions& options)
+      : source_(source), shape_(shape), folder_(folder), options_(options) {}
+
+  Status Weights(bool tied) {
+    std::vector<std::vector<std::string>> shards(1);
+    uint64_t bytes = 0, total = 0;
+    for (const std::string& name : TensorNames(shape_, tied)) {
+      const GgufTensor* tensor = source_.Find(name);
+      if (tensor == nullptr) return InvalidInput("{} is missing", source_.Describe(name));
+      const uint64_t size = Bytes(*tensor);
+      if (bytes > 0 && bytes + size > options_.shard_bytes) shards.emplace_back(), bytes = 0;
+      shards.back().push_back(name);
+      bytes += size, total += size;
+    }
+    Json map = Json::object();
+    for (size_t i = 0; i < shards.size(); ++i) {
+      const std::string file = shards.size() == 1
+                                   ? "model.safetensors"
+                                   : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+      ORRERY_RETURN_IF_ERROR(Shard(folder_ / file, shards[i]));
+      for (const std::string& name : shards[i]) map[HfTensorName(name, shape_.fused)] = file;
+    }
+    if (shards.size() == 1) return absl::OkStatus();
+    return WriteJson("model.safetensors.index.json", {{"metadata", {{"total_size", total}}}, {"weight_map", map}});
+  }
+
+  Status WriteJson(const char* name, const Json& json) const {
+    std::ofstream out(folder_ / name, std::ios::binary);
+    out << json.dump(1, ' ', false, Json::error_handler_t::replace) << '\n';
+    out.close();
+    return out ? absl::OkStatus() : Failed("{}: cannot be written", (folder_ / name).string());
+  }
+
+ private:
+  uint64_t Bytes(const GgufTensor& tensor) const { return tensor.elements() * (options_.bfloat16 ? 2 : 4); }
+
+  Status Shard(const fs::path& path, const std::vector<std::string>& names) const {
+    Json header = {{"__metadata__", {{"format", "pt"}}}};
+    uint64_t at = 0;
+    for (const std::string& name : names) {
+      const GgufTensor& tensor = *source_.Find(name);
+      const std::vector<uint64_t> shape(tensor.shape.rbegin(), tensor.shape.rend());
+      header[HfTensorName(name, shape_.fused)] = {
+          {"dtype", options_.bfloat16 ? "BF16" : "F32"}, {"shape", shape}, {"data_offsets", {at, at + Bytes(tensor)}}};
+      at += Bytes(tensor);
+    }
+    std::string text = header.dump();
+    text.resize((text.size() + 7) / 8 * 8, ' ');
+    const uint64_t length = text.size();
+    std::ofstream out(path, std::ios::binary);
+    out.write(reinterpret_cast<const char*>(&length), sizeof length) << text;
+    for (const std::string& name : names) Tensor(name, out);
+    out.close();
+    return out ? absl::OkStatus() : Failed("{}: cannot be written", path.string());
+  }
+
+  void Tensor(const std::string& name, std::ofstream& out) const {
+    const GgufTensor& tensor = *source_.Find(name);
+    const uint64_t width = tensor.shape[0], rows = tensor.elements() / width;
+    std::vector<float> values(width);
+    std::vector<uint16_t> halves(width);
+    for (uint64_t row = 0; row < rows && out; ++row) {
+      Dequantise(tensor, SourceRow(shape_, name, row) * width, width, values.data());
+      if (!options_.bfloat16) {
+        out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(width * sizeof(float)));
+        continue;
+      }
+      for (uint64_t i = 0; i < width; ++i) halves[i] = kernels::ToBfloat16(values[i]);
+      out.write(reinterpret_cast<const char*>(halves.data()), static_cast<std::streamsize>(width * 2));
+    }
+  }
+
+  const ModelSource& source_;
+  const ModelShape& shape_;
+  const fs::path& folder_;
+  const ExportOptions& options_;
+};
+
+Status CopyFiles(const fs::path& from, const fs::path& to) {
+  for (const char* name : {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                           "chat_template.jinja", "special_tokens_map.json"}) {
+    std::error_code error;
+    if (!fs::exists(from / name, error)) continue;
+    fs::copy_file(from / name, to / name, error);
+    if (error) return Failed("{}: cannot be copied ({})", (from / name).string(), error.message());
+  }
+  return absl::OkStatus();
+}
+
+Status Fill(const fs::path& model, const fs::path& folder, const ExportOptions& options) {
+  ORRERY_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(model));
+  ORRERY_ASSIGN_OR_RETURN(const ModelShape shape, source->Shape());
+  const bool tied = source->Find("output.weight") == nullptr;
+  Writer writer(*source, shape, folder, options);
+  std::error_code error;
+  if (fs::is_directory(model, error)) {
+    ORRERY_RETURN_IF_ERROR(CopyFiles(model, folder));
+    return writer.Weights(tied);
+  }
+  ORRERY_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(model));
+  ORRERY_ASSIGN_OR_RETURN(const Json tokenizer, TokenizerJson(*file));
+  ORRERY_ASSIGN_OR_RETURN(const Json tokenizer_config, TokenizerConfig(*file));
+  ORRERY_ASSIGN_OR_RETURN(const Json generation, GenerationConfig(*file));
+  ORRERY_ASSIGN_OR_RETURN(Json config, Config(shape, model, tied, options));
+  for (const char* key : {"bos_token_id", "pad_token_id"}) config[key] = generation.value(key, Json());
+  config["eos_token_id"] = generation["eos_token_id"];
+  ORRERY_RETURN_IF_ERROR(writer.WriteJson("config.json", config));
+  ORRERY_RETURN_IF_ERROR(writer.WriteJson("generation_config.json", generation));
+  ORRERY_RETURN_IF_ERROR(writer.WriteJson("tokenizer.json", tokenizer));
+  ORRERY_RETURN_IF_ERROR(writer.WriteJson("tokenizer_config.json", tokenizer_config));
+  return writer.Weights(tied);
+}
+
+}  // namespace
+
+Status ExportHfFolder(const fs::path& model, const fs::path& out, const ExportOptions& options) {
+  std::error_code error;
+  if (fs::exists(out, error))
+    return InvalidInput("{}: is there already; a new folder's path was expected", out.string());
+  const fs::path partial = fmt::format("{}.partial-{}", out.string(), getpid());
+  fs::create_directories(partial, error);
+  if (error) return Failed("{}: cannot be made ({})", partial.string(), error.message());
+  Status status = Fill(model, partial, options);
+  if (status.ok()) {
+    fs::rename(partial, out, error);
+    if (error) status = Failed("{}: cannot be renamed to {} ({})", partial.string(), out.string(), error.message());
+  }
+  if (!status.ok()) fs::remove_all(partial, error);
+  return status;
+}
+
+}  // namespace orrery::model

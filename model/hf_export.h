@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Writes a model as a Hugging Face folder that transformers loads: config.json, generation_config.json, tokenizer.json,
+// tokenizer_config.json (with the chat template) and safetensors.
+
+#include <cstdint>
+#include <filesystem>
+
+#include "base/status.h"
+
+namespace orrery::model {
+
+struct ExportOptions {
+  bool bfloat16 = false;                  // else float32, which holds every quantised weight exactly as it is read
+  uint64_t shard_bytes = 5'000'000'000u;  // a file's data at most; more than one file come with an index
+};
+
+// `model` is a GGUF file with a byte-level tokenizer, or a folder (whose weights are written anew, and whose other
+// files are copied). The folder `out`, which must not exist, appears only when it is whole; what was begun beside it is
+// removed on an error, and may be left as OUT.partial-PID when the process is killed.
+Status ExportHfFolder(const std::filesystem::path& model, const std::filesystem::path& out,
+                      const ExportOptions& options = {});
+
+}  // namespace orrery::model

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reasoning/chat_format.h"
+
+#include "reasoning/text.h"
+
+namespace orrery::reasoning {
+namespace {
+
+std::string_view RoleName(Role role) {
+  return role == Role::kSystem ? "system" : role == Role::kUser ? "user" : "assistant";
+}
+
+std::string ChatMl(std::span<const Turn> turns) {
+  std::string text;
+  for (const auto& [role, content] : turns)
+    text += fmt::format("<|im_start|>{}\n{}<|im_end|>\n", RoleName(role), content);
+  if (turns.back().role == Role::kUser) text += "<|im_start|>assistant\n";
+  return text;
+}
+
+std::string Llama3(std::span<const Turn> turns) {
+  std::string text = "<|begin_of_text|>";
+  for (const auto& [role, content] : turns)
+    text += fmt::format("<|start_header_id|>{}<|end_header_id|>\n\n{}<|eot_id|>", RoleName(role), Trim(content));
+  if (turns.back().role == Role::kUser) text += "<|start_header_id|>assistant<|end_header_id|>\n\n";
+  return text;
+}
+
+std::string Phi3(std::span<const Turn> turns) {
+  std::string text;
+  for (const auto& [role, content] : turns) text += fmt::format("<|{}|>\n{}<|end|>\n", RoleName(role), content);
+  if (turns.back().role == Role::kUser) text += "<|assistant|>\n";
+  return text;
+}
+
+// Each question begins a text of its own.
+std::string Llama2(std::span<const Turn> turns) {
+  std::string text, system;
+  for (const auto& [role, content] : turns) {
+    if (role == Role::kSystem) system = fmt::format("<<SYS>>\n{}\n<</SYS>>\n\n", content);
+    if (role == Role::kAssistant) text += fmt::format(" {} </s>", Trim(content));
+    if (role != Role::kUser) continue;
+    text += fmt::format("<s>[INST] {} [/INST]", Trim(system + std::string(content)));
+    system.clear();
+  }
+  return text;
+}
+
+std::string Mistral(std::span<const Turn> turns) {
+  std::string text = "<s>", system;
+  for (const auto& [role, content] : turns) {
+    if (role == Role::kSystem) system = fmt::format("{}\n\n", content);
+    if (role == Role::kAssistant) text += fmt::format(" {}</s>", content);
+    if (role != Role::kUser) continue;
+    text += fmt::format(" [INST] {}{} [/INST]", system, content);
+    system.clear();
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string_view Name(ChatFormat format) {
+  switch (format) {
+    case ChatFormat::kChatMl: return "chatml";
+    case ChatFormat::kLlama2: return "llama2";
+    case ChatFormat::kLlama3: return "llama3";
+    case ChatFormat::kMistral: return "mistral";
+    case ChatFormat::kPhi3: return "phi3";
+  }
+  return "";
+}
+
+StatusOr<ChatFormat> RecogniseChatFormat(std::string_view chat_template) {
+  const auto has = [&](std::string_view marker) { return chat_template.find(marker) != std::string_view::npos; };
+  if (has("<|im_start|>")) return ChatFormat::kChatMl;
+  if (has("<|start_header_id|>")) return ChatFormat::kLlama3;
+  if (has("<|end|>") && (has("<|user|>") || has("'<|' + message['role'] + '|>"))) return ChatFormat::kPhi3;
+  if (has("[INST]") && has("<<SYS>>")) return ChatFormat::kLlama2;
+  // Mistral's later templates write other blanks and have turns of their own for tools and the system.
+  if (has("[INST]") && has(" [/INST]") && !has("[AVAILABLE_TOOLS]") && !has("[SYSTEM_PROMPT]"))
+    return ChatFormat::kMistral;
+  std::string start(CutUtf8(chat_template, 60));
+  for (char& c : start) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return InvalidInput("the chat template '{}'{} is none of chatml, llama2, llama3, mistral, phi3", start,
+                      start.size() < chat_template.size() ? "…" : "");
+}
+
+std::string RenderChat(ChatFormat format, std::span<const Turn> turns) {
+  if (turns.empty()) return {};
+  switch (format) {
+    case ChatFormat::kChatMl: return ChatMl(turns);
+    case ChatFormat::kLlama2: return Llama2(turns);
+    case ChatFormat::kLlama3: return Llama3(turns);
+    case ChatFormat::kMistral: return Mistral(turns);
+    case ChatFormat::kPhi3: return Phi3(turns);
+  }
+  return {};
+}
+
+std::string_view AnswerLead(ChatFormat format) {
+  return format == ChatFormat::kLlama2 || format == ChatFormat::kMistral ? " " : "";
+}
+
+}  // namespace orrery::reasoning
