@@ -44,6 +44,10 @@ std::vector<std::string> Small(const std::string& out, std::vector<std::string> 
                                         "search.candidates=3",
                                         "--set",
                                         "search.max_step_tokens=32",
+                                        "--set",
+                                        "search.candidate_order=sampled",
+                                        "--set",
+                                        "search.resamples=0",
                                         "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
