@@ -53,6 +53,8 @@ _FLAGS = [
     "-gencode=arch=compute_90,code=sm_90",
     "-gencode=arch=compute_90,code=compute_90",
     "-Xcompiler=-fPIC,-ffp-contract=off",
+    # Intermediate files beside the object, not in /tmp: their names come from process numbers, which repeat between sandboxes.
+    "--objdir-as-tempdir",
     # fmt takes nvcc for a compiler without constant expressions.
     "-DFMT_USE_CONSTEXPR=1",
     "-DFMT_CONSTEVAL=",
