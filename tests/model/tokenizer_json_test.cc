@@ -10,41 +10,16 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "base/digest.h"
 #include "base/paths.h"
 #include "model/unicode.h"
 #include "tests/model/gguf_builder.h"
+#include "tests/model/tokenizer_golden.h"
 
 namespace orrery::model {
 namespace {
 
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
-
-std::string Text(const Json& row) {
-  if (row.contains("text")) return row["text"].get<std::string>();
-  std::string text;
-  if (row.contains("hex")) {
-    const auto digits = row["hex"].get<std::string>();
-    for (size_t i = 0; i < digits.size(); i += 2)
-      text += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
-    return text;
-  }
-  for (const Json& run : row["runs"]) {
-    for (int i = 0; i < run[1].get<int>(); ++i) text += run[0].get<std::string>();
-  }
-  return text;
-}
-
-void ExpectIds(const std::vector<TokenId>& ids, const Json& expected) {
-  if (expected.is_array()) {
-    EXPECT_EQ(ids, expected.get<std::vector<TokenId>>());
-    return;
-  }
-  EXPECT_EQ(ids.size(), expected["count"].get<size_t>());
-  EXPECT_EQ(Sha256Hex({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(TokenId)}),
-            expected["sha256"].get<std::string>());
-}
 
 Json Golden(const std::string& family) {
   const char* folder = std::getenv("ORRERY_TOKENIZER_GOLDEN");

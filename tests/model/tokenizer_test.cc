@@ -14,6 +14,7 @@
 #include "model/unicode.h"
 #include "tests/model/gguf_builder.h"
 #include "tests/model/models.h"
+#include "tests/model/tokenizer_golden.h"
 
 namespace orrery::model {
 namespace {
@@ -22,31 +23,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Json = nlohmann::json;
-
-std::string Text(const Json& row) {
-  if (row.contains("text")) return row["text"].get<std::string>();
-  std::string text;
-  if (row.contains("hex")) {
-    const auto digits = row["hex"].get<std::string>();
-    for (size_t i = 0; i < digits.size(); i += 2)
-      text += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
-    return text;
-  }
-  for (const Json& run : row["runs"]) {
-    for (int i = 0; i < run[1].get<int>(); ++i) text += run[0].get<std::string>();
-  }
-  return text;
-}
-
-void ExpectIds(const std::vector<TokenId>& ids, const Json& expected) {
-  if (expected.is_array()) {
-    EXPECT_EQ(ids, expected.get<std::vector<TokenId>>());
-    return;
-  }
-  EXPECT_EQ(ids.size(), expected["count"].get<size_t>());
-  EXPECT_EQ(Sha256Hex({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(TokenId)}),
-            expected["sha256"].get<std::string>());
-}
 
 struct Case {
   std::string_view model;

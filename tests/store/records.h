@@ -66,10 +66,9 @@ inline TreeChunk MakeTree(const std::string& problem, const std::vector<Expansio
   flatbuffers::FlatBufferBuilder builder;
   std::vector<flatbuffers::Offset<schema::Expansion>> inside;
   for (const ExpansionChunk& one : expansions) {
-    const Path path = one->path() == nullptr ? Path() : Path(one->path()->begin(), one->path()->end());
     std::vector<CandidateText> texts;
     for (const schema::Candidate* candidate : *one->candidates()) texts.push_back({.text = candidate->text()->str()});
-    inside.push_back(AddExpansion(builder, problem, path, texts, one->tokens_generated()));
+    inside.push_back(AddExpansion(builder, problem, PathOf(*one), texts, one->tokens_generated()));
   }
   builder.Finish(
       schema::CreateTreeRecordDirect(builder, problem.c_str(), "question?", "1", "plain", "", nullptr, &inside));
