@@ -59,7 +59,4 @@ struct TreeContext {
 // another key.
 std::string ProblemKey(const reasoning::Problem& problem);
 
-// The prompt's tokens.
-std::vector<model::TokenId> EncodePrompt(const CampaignContext& campaign, const reasoning::Problem& problem);
-
 }  // namespace orrery::actors

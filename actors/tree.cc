@@ -7,6 +7,7 @@
 #include "actors/partial.h"
 #include "actors/promise.h"
 #include "actors/rollout.h"
+#include "model/prompt_tokens.h"
 #include "search/tree.h"
 
 namespace orrery::actors {
@@ -32,7 +33,7 @@ void tree_state::Start() {
   fresh->problem = problem;
   fresh->key = key;
   fresh->random_key = HashParts({std::to_string(campaign->seed), key});
-  fresh->prompt = EncodePrompt(*campaign, *problem);
+  fresh->prompt = model::EncodePrompt(*campaign->tokenizer, reasoning::Prompt(campaign->prompt, *problem));
   for (auto& expansion : *known) {
     auto path = store::PathOf(*expansion);
     fresh->memo.emplace(std::move(path), std::move(expansion));

@@ -2,6 +2,7 @@
 #include "reasoning/prompt.h"
 
 #include <array>
+#include <optional>
 
 #include "base/paths.h"
 #include "reasoning/step.h"
@@ -60,25 +61,36 @@ print(left)
 
 constexpr std::string_view kPlace = "{question}";
 
-PromptTemplate Chat(ChatFormat format) {
+// Where kPlace stands in `text`; nothing unless it stands there once.
+std::optional<PromptTemplate> SplitAtPlace(std::string_view text) {
+  const size_t place = text.find(kPlace);
+  if (place == std::string::npos || text.find(kPlace, place + 1) != std::string::npos) return std::nullopt;
+  return PromptTemplate{std::string(text.substr(0, place)), std::string(text.substr(place + kPlace.size()))};
+}
+
+PromptTemplate WorkedExamples(ChatFormat format) {
   std::vector<Turn> turns = {{Role::kSystem, kInstruction}};
   for (const auto& [question, solution] : kExamples) {
     turns.push_back({Role::kUser, question});
     turns.push_back({Role::kAssistant, solution});
   }
-  turns.push_back({Role::kUser, kPlace});
-  const std::string text = RenderChat(format, turns);
-  const size_t place = text.find(kPlace);
-  PromptTemplate prompt{text.substr(0, place), text.substr(place + kPlace.size())};
+  PromptTemplate prompt = ChatPrompt(format, turns);
   prompt.after += fmt::format("{}{}\n", AnswerLead(format), kCode);
-  if (prompt.before.ends_with(' ')) prompt.before.pop_back(), prompt.lead = " ";
   return prompt;
 }
 
 }  // namespace
 
+PromptTemplate ChatPrompt(ChatFormat format, std::span<const Turn> before) {
+  std::vector<Turn> turns(before.begin(), before.end());
+  turns.push_back({Role::kUser, kPlace});
+  PromptTemplate prompt = SplitAtPlace(RenderChat(format, turns)).value();
+  if (prompt.before.ends_with(' ')) prompt.before.pop_back(), prompt.lead.assign(1, ' ');
+  return prompt;
+}
+
 PromptTemplate BuiltInPrompt(PromptForm form, ChatFormat format) {
-  if (form == PromptForm::kChat) return Chat(format);
+  if (form == PromptForm::kChat) return WorkedExamples(format);
   return {"<|user|>:\n",
           fmt::format("\n<|assistant|>: Let's think step by step and solve the problem with code.{}\n", kCode)};
 }
@@ -87,10 +99,9 @@ StatusOr<PromptTemplate> LoadPrompt(const std::filesystem::path& path) {
   ORRERY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   if (const size_t valid = ValidUtf8Prefix(text); valid != text.size())
     return InvalidInput("{}: not UTF-8 at byte {}", path.string(), valid);
-  const size_t place = text.find(kPlace);
-  if (place == std::string::npos || text.find(kPlace, place + 1) != std::string::npos)
-    return InvalidInput("{}: a prompt must hold {} exactly once", path.string(), kPlace);
-  return PromptTemplate{text.substr(0, place), text.substr(place + kPlace.size())};
+  auto prompt = SplitAtPlace(text);
+  if (!prompt) return InvalidInput("{}: a prompt must hold {} exactly once", path.string(), kPlace);
+  return *std::move(prompt);
 }
 
 std::vector<PromptPiece> Prompt(const PromptTemplate& prompt, const Problem& problem) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,9 @@ enum class PromptForm : uint8_t {
   kFineTuned,  // METHODS A1: `<|user|>:\n{question}\n<|assistant|>: Let's think step by step and solve the problem with
                // code.` then "<code>\n"
 };
+
+// A conversation that ends with the question, as a chat's turns: `before` is what was said until then.
+PromptTemplate ChatPrompt(ChatFormat format, std::span<const Turn> before);
 
 // `format` is how the model writes a chat's turns.
 PromptTemplate BuiltInPrompt(PromptForm form, ChatFormat format = ChatFormat::kChatMl);

@@ -14,10 +14,12 @@
 #include "model/engine.h"
 #include "model/hf_export.h"
 #include "model/model_source.h"
+#include "model/prompt_tokens.h"
 #include "model/registry.h"
 #include "model/tokenizer.h"
 #include "model/unicode.h"
 #include "reasoning/chat_format.h"
+#include "reasoning/prompt.h"
 #include "runners/model_inspect.h"
 
 namespace orrery {
@@ -117,36 +119,14 @@ struct GenerateOptions {
   bool chat = false;
 };
 
-// A question in the turns of the model's own template, or the bare text after the begin-of-text token, if there is one.
-StatusOr<std::vector<model::TokenId>> PromptTokens(const std::filesystem::path& path, const model::Tokenizer& tokenizer,
-                                                   const GenerateOptions& options) {
-  std::vector<model::TokenId> tokens;
-  const auto append = [&](std::string_view text, model::SpecialTokens special) {
-    const auto ids = tokens.empty() ? tokenizer.Encode(text, special) : tokenizer.EncodeContinuation(text, special);
-    tokens.insert(tokens.end(), ids.begin(), ids.end());
-  };
-  if (!options.chat) {
-    append(options.prompt, model::SpecialTokens::kPlain);
-  } else {
-    ORRERY_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(path));
-    ORRERY_ASSIGN_OR_RETURN(const std::string text, source->ChatTemplate());
-    const auto format = reasoning::RecogniseChatFormat(text);
-    if (!format.ok()) return Annotate(format.status(), path.string());
-    constexpr std::string_view kPlace = "{question}";
-    const reasoning::Turn turns[] = {{reasoning::Role::kSystem, "You are a helpful assistant."},
-                                     {reasoning::Role::kUser, kPlace}};
-    const std::string chat = reasoning::RenderChat(*format, turns);
-    size_t before = chat.find(kPlace);
-    const size_t after = before + kPlace.size();
-    const std::string lead = chat[before - 1] == ' ' ? " " : "";
-    before -= lead.size();
-    append(chat.substr(0, before), model::SpecialTokens::kParse);
-    append(lead + options.prompt, model::SpecialTokens::kPlain);
-    append(chat.substr(after), model::SpecialTokens::kParse);
-  }
-  const auto begin = tokenizer.BeginOfText();
-  if (begin && (tokens.empty() || tokens.front() != *begin)) tokens.insert(tokens.begin(), *begin);
-  return tokens;
+// A question in the turns of the model's own template, or the bare text.
+StatusOr<std::vector<reasoning::PromptPiece>> PromptPieces(const ModelSource& source, const GenerateOptions& options) {
+  if (!options.chat) return std::vector<reasoning::PromptPiece>{{.text = options.prompt}};
+  ORRERY_ASSIGN_OR_RETURN(const std::string text, source.ChatTemplate());
+  const auto format = reasoning::RecogniseChatFormat(text);
+  if (!format.ok()) return Annotate(format.status(), source.path().string());
+  const reasoning::Turn turns[] = {{reasoning::Role::kSystem, "You are a helpful assistant."}};
+  return reasoning::Prompt(reasoning::ChatPrompt(*format, turns), {.question = options.prompt});
 }
 
 Status Generate(const GenerateOptions& options) {
@@ -155,10 +135,12 @@ Status Generate(const GenerateOptions& options) {
   engine_options.precision = options.precision == "float32" ? model::Precision::kFloat32 : model::Precision::kBfloat16;
   engine_options.threads = options.threads;
   engine_options.kv_bytes = uint64_t{512} << 20;
+  ORRERY_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(path));
   ORRERY_ASSIGN_OR_RETURN(const auto engine, model::Engine::Load(path, engine_options));
 
   model::GenerationRequest request;
-  ORRERY_ASSIGN_OR_RETURN(request.prompt, PromptTokens(path, engine->tokenizer(), options));
+  ORRERY_ASSIGN_OR_RETURN(const auto pieces, PromptPieces(*source, options));
+  request.prompt = model::EncodePrompt(engine->tokenizer(), pieces);
   request.sampling = {options.temperature, options.top_p, options.top_k};
   request.stops = options.stops;
   request.max_new_tokens = options.max_tokens;

@@ -3,9 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -13,8 +11,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-
-#include "sandbox/text.h"
 
 namespace orrery::sandbox {
 namespace {
@@ -29,21 +25,6 @@ int SignalDescriptor() {
   return signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-// The step as the child reads it: StepHeader, then the code.
-Descriptor CodeFile(const Step& step) {
-  Descriptor file(memfd_create("step", MFD_CLOEXEC));
-  const StepHeader header{step.seed, step.code.size()};
-  std::string content(reinterpret_cast<const char*>(&header), sizeof(header));
-  content += step.code;
-  for (size_t done = 0; file && done < content.size();) {
-    const ssize_t written = write(file.get(), content.data() + done, content.size() - done);
-    if (written <= 0) return Descriptor();
-    done += static_cast<size_t>(written);
-  }
-  if (file) lseek(file.get(), 0, SEEK_SET);
-  return file;
-}
-
 void AppendKey(std::string& key, const Step& step) {
   const std::array<uint64_t, 2> head = {step.seed, step.code.size()};
   key.append(reinterpret_cast<const char*>(head.data()), sizeof(head));
@@ -55,12 +36,6 @@ StepResult Internal(std::string why) {
   result.error = std::move(why);
   return result;
 }
-
-double Seconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-}
-
-double CpuSeconds(const rusage& usage) { return Seconds(usage.ru_utime) + Seconds(usage.ru_stime); }
 
 }  // namespace
 
@@ -143,7 +118,7 @@ Supervisor::Outcome Supervisor::RunOn(const std::string& parent_key, const Step&
   Outcome outcome;
   AwaitPause(parent_key);
   const auto parent = snapshots_.find(parent_key);
-  Current current;
+  RunningStep current(setup_.output_bytes);
   if (parent == snapshots_.end() || !Fork(parent->second, step, current)) {
     outcome.parent_lost = true;
     AwaitPause(parent_key);
@@ -153,7 +128,7 @@ Supervisor::Outcome Supervisor::RunOn(const std::string& parent_key, const Step&
   const auto deadline =
       Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(setup_.wall_seconds));
   Wait(current, deadline);
-  const bool late = !current.paused && !current.gone && !current.unforked && !TooMuch(current);
+  const bool late = !current.paused && !current.gone && !current.unforked && !current.TooMuch();
   Judge(current, late, outcome);
   AwaitPause(parent_key);
   return outcome;
@@ -173,40 +148,27 @@ void Supervisor::AwaitPause(const std::string& key) {
   snapshots_.erase(snapshot);
 }
 
-bool Supervisor::Fork(Snapshot& parent, const Step& step, Current& current) {
-  std::array<int, 2> sockets{-1, -1};
-  std::array<int, 2> pipes{-1, -1};
-  const Descriptor code = CodeFile(step);
-  if (!code || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0) return false;
-  current.report = Descriptor(sockets[0]);
-  const Descriptor child_report(sockets[1]);
-  if (pipe2(pipes.data(), O_CLOEXEC) != 0) return false;
-  current.output = Descriptor(pipes[0]);
-  const Descriptor child_output(pipes[1]);
-  // The kernel adds the sender's process id to each report: that is how the child's is known for certain.
-  const int on = 1;
-  setsockopt(current.report.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-  fcntl(current.report.get(), F_SETFL, O_NONBLOCK);
-  fcntl(current.output.get(), F_SETFL, O_NONBLOCK);
+bool Supervisor::Fork(Snapshot& parent, const Step& step, RunningStep& current) {
+  const auto given = current.Open(step);
+  if (!given) return false;
   const Paused paused = *parent.paused;
   current.parent = parent.pid;
   parent.paused.reset();
-  return grants_.Give(paused, child_report.get(), kGivenReportFd) &&
-         grants_.Give(paused, child_output.get(), kGivenOutputFd) && grants_.Give(paused, code.get(), kGivenCodeFd) &&
-         grants_.Allow(paused);
+  return grants_.Give(paused, given->report.get(), kGivenReportFd) &&
+         grants_.Give(paused, given->output.get(), kGivenOutputFd) &&
+         grants_.Give(paused, given->code.get(), kGivenCodeFd) && grants_.Allow(paused);
 }
 
-void Supervisor::Wait(Current& current, Clock::time_point deadline) {
-  while (!current.paused && !current.gone && !current.unforked && !TooMuch(current) && !broken_) {
+void Supervisor::Wait(RunningStep& current, Clock::time_point deadline) {
+  while (!current.paused && !current.gone && !current.unforked && !current.TooMuch() && !broken_) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return;
     Pump(&current, static_cast<int>(std::min<int64_t>(left, 1000)));
   }
 }
 
-void Supervisor::Judge(Current& current, bool late, Outcome& outcome) {
+void Supervisor::Judge(RunningStep& current, bool late, Outcome& outcome) {
   StepResult& result = outcome.result;
-  const bool done = current.paused.has_value();
   if (current.unforked) {
     const auto reason = static_cast<int>(current.unforked->reason);
     result.error = fmt::format("the step could not be forked ({})", std::strerror(reason));
@@ -216,10 +178,10 @@ void Supervisor::Judge(Current& current, bool late, Outcome& outcome) {
     End(current);
     return;
   }
+  const bool done = current.paused.has_value();
   if (done) result.cpu_seconds = CpuSeconds(current.pid);
-  ReadOutput(current);
-  if (done && current.paused->state == Pause::kOk && current.paused->magic == kPauseMagic && !TooMuch(current)) {
-    result.verdict = Verdict::kOk;
+  current.ReadOutput();
+  if (current.EndedOk()) {
     outcome.paused = current.paused;
   } else if (!current.gone) {
     if (done) {
@@ -228,53 +190,17 @@ void Supervisor::Judge(Current& current, bool late, Outcome& outcome) {
     } else {
       End(current);
     }
-    ReadOutput(current);
+    current.ReadOutput();
   }
   if (!done && !current.gone) {
     broken_ = true;
     result.error = "a step was forked and did not show itself";
     return;
   }
-  if (current.gone) {
-    result.cpu_seconds = CpuSeconds(current.usage);
-    result.peak_bytes = static_cast<uint64_t>(current.usage.ru_maxrss) << 10;
-  }
-  if (TooMuch(current)) {
-    result.verdict = Verdict::kOutputLimit;
-  } else if (late) {
-    result.verdict = Verdict::kTimeOut;
-    result.error = "wall clock";
-  } else if (current.gone) {
-    JudgeDeath(current, result);
-  } else if (result.verdict != Verdict::kOk) {
-    result.verdict = current.paused->state == Pause::kMemory ? Verdict::kMemoryLimit : Verdict::kRuntimeError;
-    result.error = EscapeInvalidUtf8(current.error);
-    if (result.error.empty()) result.error = "the step closed the channel that its exception is reported on";
-  }
-  const std::string_view text(current.text);
-  result.output = EscapeInvalidUtf8(TooMuch(current) ? WithoutCutCharacter(text.substr(0, setup_.output_bytes)) : text);
+  current.Conclude(late, setup_.wall_seconds, result);
 }
 
-void Supervisor::JudgeDeath(const Current& current, StepResult& result) const {
-  if (WIFEXITED(current.status)) {
-    result.verdict = Verdict::kRuntimeError;
-    result.error = fmt::format("the step ended its own process (exit status {})", WEXITSTATUS(current.status));
-    return;
-  }
-  const int signal = WTERMSIG(current.status);
-  const bool out_of_time = result.cpu_seconds >= setup_.wall_seconds;
-  if ((signal == SIGKILL || signal == SIGXCPU) && out_of_time) {
-    result.verdict = Verdict::kTimeOut;
-    result.error = "processor";
-  } else if (signal == SIGKILL) {
-    result.verdict = Verdict::kMemoryLimit;  // we did not send it: the kernel did, for want of memory
-  } else {
-    result.verdict = Verdict::kSignal;
-    result.error = SignalName(signal);
-  }
-}
-
-void Supervisor::Pump(Current* current, int milliseconds) {
+void Supervisor::Pump(RunningStep* current, int milliseconds) {
   std::array<pollfd, 5> ready = {{{client_, 0, 0},
                                   {grants_.descriptor(), POLLIN, 0},
                                   {signals_.get(), POLLIN, 0},
@@ -283,60 +209,22 @@ void Supervisor::Pump(Current* current, int milliseconds) {
   if (poll(ready.data(), ready.size(), milliseconds) <= 0) return;
   if ((ready[0].revents & (POLLHUP | POLLERR)) != 0) _exit(0);  // with us goes every process of the sandbox
   // What a process wrote comes before its end, and its hello before its pause.
-  if (ready[3].revents != 0) ReadOutput(*current);
-  if (current != nullptr && (ready[4].revents | ready[1].revents | ready[2].revents) != 0) ReadReport(*current);
+  if (ready[3].revents != 0) current->ReadOutput();
+  if (current != nullptr && (ready[4].revents | ready[1].revents | ready[2].revents) != 0) current->ReadReport();
   if (ready[1].revents != 0) TakePauses(current);
   if (ready[2].revents != 0) Reap(current);
-}
-
-void Supervisor::ReadOutput(Current& current) const {
-  std::array<char, 1 << 16> bytes;
-  while (current.output && !TooMuch(current)) {
-    const ssize_t got = read(current.output.get(), bytes.data(), bytes.size());
-    if (got == 0) current.output.Close();
-    if (got <= 0) return;
-    current.text.append(bytes.data(), static_cast<size_t>(got));
-  }
-}
-
-void Supervisor::ReadReport(Current& current) const {
-  while (current.report) {
-    std::array<char, kMaxErrorBytes> bytes;
-    iovec data{bytes.data(), bytes.size()};
-    // No room for descriptors that a guest might send: the kernel drops them.
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    const ssize_t got = recvmsg(current.report.get(), &message, MSG_CMSG_CLOEXEC);
-    if (got < 0) return;
-    const cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (got == 0 || header == nullptr || header->cmsg_type != SCM_CREDENTIALS) {
-      current.report.Close();
-      return;
-    }
-    ucred sender{};
-    std::memcpy(&sender, CMSG_DATA(header), sizeof(sender));
-    if (current.pid == 0 && sender.pid != current.parent) {
-      current.pid = sender.pid;
-    } else if (sender.pid == current.pid) {
-      current.error.assign(bytes.data(), static_cast<size_t>(got));
-    }
-  }
 }
 
 std::map<std::string, Supervisor::Snapshot>::iterator Supervisor::FindSnapshot(pid_t pid) {
   return std::find_if(snapshots_.begin(), snapshots_.end(), [&](const auto& item) { return item.second.pid == pid; });
 }
 
-void Supervisor::TakePauses(Current* current) {
+void Supervisor::TakePauses(RunningStep* current) {
   while (const auto paused = grants_.Next()) {
-    if (current != nullptr && current->pid == 0) ReadReport(*current);
+    if (current != nullptr && current->pid == 0) current->ReadReport();
     if (current != nullptr && current->pid == paused->pid) {
       current->paused = paused;
-      ReadReport(*current);
+      current->ReadReport();
       continue;
     }
     const auto known = FindSnapshot(paused->pid);
@@ -363,7 +251,7 @@ void Supervisor::TakePauses(Current* current) {
   }
 }
 
-void Supervisor::Reap(Current* current) {
+void Supervisor::Reap(RunningStep* current) {
   signalfd_siginfo ignored{};
   while (read(signals_.get(), &ignored, sizeof(ignored)) > 0) {}
   for (;;) {
@@ -384,7 +272,7 @@ void Supervisor::Reap(Current* current) {
   }
 }
 
-void Supervisor::End(Current& current) {
+void Supervisor::End(RunningStep& current) {
   const auto patience =
       Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kPatienceSeconds));
   for (const pid_t child : Children()) {

@@ -7,7 +7,6 @@
 // One step runs at a time; the others are paused snapshots, least recently used first to go. Nothing that a guest
 // writes is parsed but the one line that says which exception left its own step.
 
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -20,6 +19,7 @@
 #include "sandbox/descriptor.h"
 #include "sandbox/grants.h"
 #include "sandbox/processes.h"
+#include "sandbox/running_step.h"
 #include "sandbox/wire.h"
 
 namespace orrery::sandbox {
@@ -48,21 +48,6 @@ class Supervisor {
     uint64_t used = 0;  // the latest request that ran on it
   };
 
-  // A step under way, from its fork to its verdict.
-  struct Current {
-    Descriptor report;
-    Descriptor output;
-    pid_t pid = 0;  // 0 until it said hello
-    pid_t parent = 0;
-    std::string text;
-    std::string error;
-    std::optional<Paused> paused;
-    std::optional<Paused> unforked;  // the parent's word that the fork failed
-    bool gone = false;
-    int status = 0;
-    rusage usage{};
-  };
-
   struct Outcome {
     StepResult result;
     bool parent_lost = false;      // nothing was run: the snapshot died
@@ -75,23 +60,19 @@ class Supervisor {
   // Waits until the snapshot is paused again after a fork, as it is at once unless its guest meddles: then it is
   // killed.
   void AwaitPause(const std::string& key);
-  bool Fork(Snapshot& parent, const Step& step, Current& current);
-  void Wait(Current& current, Clock::time_point deadline);
-  void Judge(Current& current, bool late, Outcome& outcome);
-  void JudgeDeath(const Current& current, StepResult& result) const;
+  bool Fork(Snapshot& parent, const Step& step, RunningStep& current);
+  void Wait(RunningStep& current, Clock::time_point deadline);
+  void Judge(RunningStep& current, bool late, Outcome& outcome);
 
   // Waits for anything to happen, at most `milliseconds`, and takes note of it. Ends the process where the client is
   // gone.
-  void Pump(Current* current, int milliseconds);
-  void ReadOutput(Current& current) const;
-  void ReadReport(Current& current) const;
+  void Pump(RunningStep* current, int milliseconds);
   std::map<std::string, Snapshot>::iterator FindSnapshot(pid_t pid);
-  void TakePauses(Current* current);
-  void Reap(Current* current);
-  void End(Current& current);
+  void TakePauses(RunningStep* current);
+  void Reap(RunningStep* current);
+  void End(RunningStep& current);
   void Kill(pid_t pid);
   void Evict();
-  bool TooMuch(const Current& current) const { return current.text.size() > setup_.output_bytes; }
 
   int client_;
   Setup setup_;
