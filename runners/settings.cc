@@ -84,6 +84,15 @@ StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config,
   return *format;
 }
 
+model::Precision PrecisionOf(schema::WeightPrecision precision) {
+  switch (precision) {
+    case schema::WeightPrecision::float32: return model::Precision::kFloat32;
+    case schema::WeightPrecision::int8: return model::Precision::kInt8;
+    case schema::WeightPrecision::bfloat16: break;
+  }
+  return model::Precision::kBfloat16;
+}
+
 }  // namespace
 
 StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config, const model::ModelSource& model) {
@@ -97,8 +106,7 @@ StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config,
 
 model::EngineOptions EngineOptionsOf(const schema::Config& config) {
   const auto& model = *config.model();
-  return {.precision = model.precision() == schema::WeightPrecision::bfloat16 ? model::Precision::kBfloat16
-                                                                              : model::Precision::kFloat32,
+  return {.precision = PrecisionOf(model.precision()),
           .threads = Threads(config.run()->threads()),
           .kv_bytes = model.kv_bytes(),
           .max_batch_rows = static_cast<int>(model.max_batch_rows()),
