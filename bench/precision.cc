@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far each precision is from float32: on the questions of a problem file, as a chat model reads them, and the tokens
-// that float32 writes after them (greedily), the share of positions at which the likeliest token is the same, and the
-// mean and the largest Kullback-Leibler divergence of the next token's distribution.
+// How far each precision is from float32: on the questions of a problem file, as a chat model reads them, and the
+// tokens that float32 writes after them (greedily), the share of positions at which the likeliest token is the same,
+// and the mean and the largest Kullback-Leibler divergence of the next token's distribution.
 
 #include <fmt/format.h>
 
@@ -74,7 +74,8 @@ void Compare(const float* truth, const float* logits, size_t count, Candidate& c
     divergence += std::exp(p) * (p - (logits[i] - sum));
   }
   ++candidate.positions;
-  candidate.agree += std::max_element(truth, truth + count) - truth == std::max_element(logits, logits + count) - logits;
+  candidate.agree +=
+      std::max_element(truth, truth + count) - truth == std::max_element(logits, logits + count) - logits;
   candidate.divergence += divergence;
   candidate.largest = std::max(candidate.largest, divergence);
 }
@@ -117,8 +118,10 @@ Status Bench(const Options& options) {
           "\"kl_mean\": {:.6g}, \"kl_largest\": {:.6g}}}\n",
           candidate.name, options.model, set.problems.size(), candidate.positions, agree, mean, candidate.largest);
     } else {
-      fmt::print("{:<10} {} prompts, {} positions: likeliest token the same at {:.2f}%, KL {:.2e} on average, {:.2e} at most\n",
-                 candidate.name, set.problems.size(), candidate.positions, 100 * agree, mean, candidate.largest);
+      fmt::print(
+          "{:<10} {} prompts, {} positions: likeliest token the same at {:.2f}%, KL {:.2e} on average, {:.2e} at "
+          "most\n",
+          candidate.name, set.problems.size(), candidate.positions, 100 * agree, mean, candidate.largest);
     }
   }
   return absl::OkStatus();
