@@ -215,6 +215,10 @@ void TrainingOps::EmbedGradient(std::span<const int32_t> tokens, int width, cons
   });
 }
 
+void TrainingOps::Add(float* x, const float* y, size_t count) const {
+  ForRuns(count, [&](size_t begin, size_t end) { backend_.Add(x + begin, y + begin, static_cast<int>(end - begin)); });
+}
+
 void TrainingOps::AddBias(const float* bias, int width, int rows, float* y) const {
   ForRows(rows, [&](int r) { backend_.Add(y + static_cast<size_t>(r) * width, bias, width); });
 }

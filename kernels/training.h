@@ -102,6 +102,7 @@ class TrainingOps {
   // x[r] = table[tokens[r]]; and dtable[tokens[r]] += dx[r].
   void Embed(const float* table, std::span<const int32_t> tokens, int width, float* x) const;
   void EmbedGradient(std::span<const int32_t> tokens, int width, const float* dx, float* dtable) const;
+  void Add(float* x, const float* y, size_t count) const;
   // Each row of y += bias; dbias += the sum of dy's rows.
   void AddBias(const float* bias, int width, int rows, float* y) const;
   void BiasGradient(const float* dy, int width, int rows, float* dbias) const;
