@@ -239,8 +239,14 @@ StatusOr<std::string> ReceiveFrame(int socket, double seconds) {
   uint32_t size = 0;
   ORRERY_RETURN_IF_ERROR(ReceiveExactly(socket, reinterpret_cast<char*>(&size), sizeof(size), forever, deadline));
   if (size > kMaxFrame) return Corrupt("a message claims {} bytes; {} are allowed", size, kMaxFrame);
-  std::string payload(size, '\0');
-  ORRERY_RETURN_IF_ERROR(ReceiveExactly(socket, payload.data(), size, forever, deadline));
+  // Memory is taken as bytes come, whatever the length claims.
+  constexpr size_t kPiece = size_t{1} << 16;
+  std::string payload;
+  while (payload.size() < size) {
+    const size_t done = payload.size();
+    payload.resize(std::min<size_t>(size, done + std::max(done, kPiece)));
+    ORRERY_RETURN_IF_ERROR(ReceiveExactly(socket, payload.data() + done, payload.size() - done, forever, deadline));
+  }
   return payload;
 }
 

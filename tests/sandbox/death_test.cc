@@ -142,14 +142,14 @@ TEST_P(DeathTest, OfTimeIsNotDecidedAgainOnReplay) {
   auto started = Sandbox::Start(options);
   ASSERT_TRUE(started.ok()) << started.status();
   sandbox_ = std::move(*started);
-  const std::string slow = "n = 0\nwhile n < 4_000_000: n += 1\nprint(n)";
+  const std::string slow = "n = 0\nwhile n < 12_000_000: n += 1\nprint(n)";
   std::thread stopper([&] {
     std::vector<pid_t> interpreters;
     for (int i = 0; i < 2000 && interpreters.size() < 2; ++i) {
       std::this_thread::sleep_for(milliseconds(1));
       interpreters = Descendants("interpreter");
     }
-    ASSERT_EQ(interpreters.size(), 2U);
+    ASSERT_GE(interpreters.size(), 2U);
     kill(interpreters[1], SIGSTOP);
     std::this_thread::sleep_for(milliseconds(3000));
     kill(interpreters[1], SIGCONT);
@@ -157,7 +157,7 @@ TEST_P(DeathTest, OfTimeIsNotDecidedAgainOnReplay) {
   const auto result = sandbox_->Run({{{slow, 1}}, {"print(n)", 2}});
   stopper.join();
   EXPECT_EQ(result.verdict, Verdict::kOk) << Name(result.verdict) << " " << result.error;
-  EXPECT_EQ(result.output, "4000000\n");
+  EXPECT_EQ(result.output, "12000000\n");
   EXPECT_GT(result.wall_seconds, 3);
 }
 
