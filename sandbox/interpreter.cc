@@ -243,7 +243,8 @@ Pause RunStep(const Helpers& helpers, bool parent_death) {
   dup2(kGivenOutputFd, kOutputFd);
   close_range(kReportFd + 1, kGivenCodeFd - 1, 0);
   CloseFrom(kGivenCodeFd + 1);
-  Report(kHello, sizeof(kHello));
+  // A supervisor that died before we asked to go with it reads no hello.
+  if (write(kReportFd, kHello, sizeof(kHello)) != static_cast<ssize_t>(sizeof(kHello))) _exit(1);
   StepHeader header;
   PyObject* bytes = ReadCode(&header);
   close(kGivenCodeFd);
@@ -275,6 +276,7 @@ Pause RunStep(const Helpers& helpers, bool parent_death) {
       reason = 0;
       continue;
     }
+    if (child < 0 && errno == ENOSYS) _exit(1);  // nobody grants forks any more: the supervisor is gone
     if (child < 0) {
       pause = Pause::kNoFork;
       reason = static_cast<uint64_t>(errno);
