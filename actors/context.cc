@@ -15,7 +15,9 @@ int TreeContext::token_budget() const {
 }
 
 std::string ProblemKey(const reasoning::Problem& problem) {
-  return fmt::format("{}#{:016x}", problem.id, HashParts({problem.question, problem.answer}));
+  const uint64_t content = problem.checker.empty() ? HashParts({problem.question, problem.answer})
+                                                   : HashParts({problem.question, problem.answer, problem.checker});
+  return fmt::format("{}#{:016x}", problem.id, content);
 }
 
 }  // namespace orrery::actors

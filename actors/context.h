@@ -55,8 +55,8 @@ struct TreeContext {
   int token_budget() const;
 };
 
-// A problem's key in the store: its id, and a hash of question and answer, so that another problem of the same id is
-// another key.
+// A problem's key in the store: its id, and a hash of question, answer and checker, so that another problem of the same
+// id is another key.
 std::string ProblemKey(const reasoning::Problem& problem);
 
 }  // namespace orrery::actors

@@ -4,14 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "reasoning/seeds.h"
 #include "reasoning/step.h"
 
 namespace orrery::actors {
-uint64_t StepSeed(const TreeContext& tree, const store::Path& path) {
-  const RandomStream stream{tree.random_key,
-                            HashParts({std::string_view(reinterpret_cast<const char*>(path.data()), path.size())})};
-  return uint64_t{stream.Bits(Purpose::kSandboxSeed, 0)} << 32 | stream.Bits(Purpose::kSandboxSeed, 1);
-}
 
 PartialChunk RootPartial(const TreeContext& tree) {
   flatbuffers::FlatBufferBuilder builder;
@@ -31,7 +27,8 @@ PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent
   }
   const bool ran = candidate.verdict() == schema::Verdict::Ok;
   if (ran)
-    steps.push_back(schema::CreateRunStep(builder, builder.CreateString(candidate.code()), StepSeed(tree, path)));
+    steps.push_back(schema::CreateRunStep(builder, builder.CreateString(candidate.code()),
+                                          reasoning::StepSeed(tree.random_key, path)));
   path.push_back(index);
 
   std::string printed = parent.printed() == nullptr ? "" : parent.printed()->str();

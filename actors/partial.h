@@ -14,8 +14,4 @@ PartialChunk RootPartial(const TreeContext& tree);
 PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent, const schema::Candidate& candidate,
                           uint8_t index);
 
-// The seed of the randomness that a step at this place may ask for: a function of the tree and of the path of the node
-// that was expanded, so that candidates of the same text are the same step.
-uint64_t StepSeed(const TreeContext& tree, const store::Path& path);
-
 }  // namespace orrery::actors

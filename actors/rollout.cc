@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "actors/partial.h"
+#include "reasoning/seeds.h"
+#include "reasoning/verifier.h"
 
 namespace orrery::actors {
 namespace {
@@ -92,7 +94,10 @@ void rollout_state::Generated(int candidate, const schema::Generated& generated)
                                                  .log_probability = generated.log_probability()});
   if (!task) return Proceed();
   if (task->kind == reasoning::ExpansionDraft::Task::Kind::kRun) return Run(task->text, task->subject);
-  Grade(task->text, task->subject);
+  switch (reasoning::VerifierOf(*context->problem)) {
+    case reasoning::Verifier::kComparison: return Compare(task->text, task->subject);
+    case reasoning::Verifier::kChecker: return Check(task->text, task->subject);
+  }
 }
 
 void rollout_state::Run(const std::string& text, const std::string& code) {
@@ -103,7 +108,8 @@ void rollout_state::Run(const std::string& text, const std::string& code) {
       parents.push_back(schema::CreateRunStep(builder, builder.CreateString(step->code()), step->seed()));
   }
   const auto path = store::PathOf(*partial);
-  const auto step = schema::CreateRunStep(builder, builder.CreateString(code), StepSeed(*context, path));
+  const auto step =
+      schema::CreateRunStep(builder, builder.CreateString(code), reasoning::StepSeed(context->random_key, path));
   const auto before = builder.CreateVector(parents);
   builder.Finish(schema::CreateRun(builder, context->meters().Sent(Kind::kSandboxPool), before, step));
   self->request(context->campaign->services.sandbox, caf::infinite, atom::run_v, RunChunk(std::move(builder)))
@@ -119,21 +125,37 @@ void rollout_state::Run(const std::string& text, const std::string& code) {
           [this](caf::error& error) { Fail(std::move(error)); });
 }
 
-void rollout_state::Grade(const std::string& text, const std::string& answer) {
+void rollout_state::Check(const std::string& text, const std::string& answer) {
+  reasoning::Submission submission{answer, TextOf(partial->printed()), {}};
+  if (partial->parents() != nullptr) {
+    for (const auto* step : *partial->parents()) submission.program.push_back(step->code()->str());
+  }
+  const std::string code = reasoning::CheckerCode(context->problem->checker, submission);
+  flatbuffers::FlatBufferBuilder builder(2 * 1024);
+  const auto seed = reasoning::StepSeed(context->random_key, store::PathOf(*partial));
+  const auto step = schema::CreateRunStep(builder, builder.CreateString(code), seed);
+  builder.Finish(schema::CreateRun(builder, context->meters().Sent(Kind::kSandboxPool), 0, step));
+  self->request(context->campaign->services.sandbox, caf::infinite, atom::run_v, RunChunk(std::move(builder)))
+      .then(
+          [this, text](const RanChunk& ran) { Graded(text, reasoning::GradeOf(ran->verdict()), TextOf(ran->error())); },
+          [this](caf::error& error) { Fail(std::move(error)); });
+}
+
+void rollout_state::Graded(const std::string& text, schema::Grade grade, std::string error) {
+  if (!draft) return;
+  context->meters().search.grades[static_cast<size_t>(grade)].fetch_add(1, std::memory_order_relaxed);
+  draft->AddGrade(text, grade, std::move(error));
+  Proceed();
+}
+
+void rollout_state::Compare(const std::string& text, const std::string& answer) {
   flatbuffers::FlatBufferBuilder builder(512);
   const auto reference = builder.CreateString(context->problem->answer);
   const auto given = builder.CreateString(answer);
   builder.Finish(schema::CreateGradeAnswer(builder, context->meters().Sent(Kind::kGraderPool), reference, given));
   self->request(context->campaign->services.grader, caf::infinite, atom::grade_v, GradeAnswerChunk(std::move(builder)))
-      .then(
-          [this, text](const GradedChunk& graded) {
-            if (!draft) return;
-            context->meters().search.grades[static_cast<size_t>(graded->grade())].fetch_add(1,
-                                                                                            std::memory_order_relaxed);
-            draft->AddGrade(text, graded->grade());
-            Proceed();
-          },
-          [this](caf::error& error) { Fail(std::move(error)); });
+      .then([this, text](const GradedChunk& graded) { Graded(text, graded->grade(), ""); },
+            [this](caf::error& error) { Fail(std::move(error)); });
 }
 
 void rollout_state::Proceed() {

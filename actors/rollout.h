@@ -34,7 +34,10 @@ struct rollout_state {
   void Generate(int candidate);
   void Generated(int candidate, const schema::Generated& generated);
   void Run(const std::string& text, const std::string& code);
-  void Grade(const std::string& text, const std::string& answer);
+  // The two ways to judge an answer (reasoning/verifier.h), and what comes of either.
+  void Compare(const std::string& text, const std::string& answer);
+  void Check(const std::string& text, const std::string& answer);
+  void Graded(const std::string& text, schema::Grade grade, std::string error);
   void Proceed();
   void Fail(caf::error error);
 };

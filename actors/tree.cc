@@ -8,6 +8,7 @@
 #include "actors/promise.h"
 #include "actors/rollout.h"
 #include "model/prompt_tokens.h"
+#include "reasoning/seeds.h"
 #include "search/tree.h"
 
 namespace orrery::actors {
@@ -32,7 +33,7 @@ void tree_state::Start() {
   fresh->campaign = campaign;
   fresh->problem = problem;
   fresh->key = key;
-  fresh->random_key = HashParts({std::to_string(campaign->seed), key});
+  fresh->random_key = reasoning::TreeRandomKey(campaign->seed, key);
   fresh->prompt = model::EncodePrompt(*campaign->tokenizer, reasoning::Prompt(campaign->prompt, *problem));
   for (auto& expansion : *known) {
     auto path = store::PathOf(*expansion);

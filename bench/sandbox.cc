@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a step costs: at depth 1, 8 and 16, and with 64 paths in flight over two sandboxes.
+// What a step costs: at depth 1, 8 and 16, with 64 paths in flight over two sandboxes, and on a real campaign's steps.
 
 #include "sandbox/sandbox.h"
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
+
+#include "base/paths.h"
+#include "bench/sandbox_recorded.h"
 
 namespace orrery {
 namespace {
@@ -61,28 +64,45 @@ double Percentile(std::vector<double> values, double share) {
                          static_cast<size_t>(std::ceil(share * static_cast<double>(values.size()))) - 1)];
 }
 
-// Siblings on one parent at `depth` - 1: what a search does at every node.
-void TrivialStep(int depth) {
-  const auto sandbox = Start(64);
+// A path of `depth` - 1 steps: what the next step continues.
+StepRequest PathTo(Sandbox& sandbox, int depth) {
   StepRequest request;
   for (int i = 1; i < depth; ++i) {
     request.step = {fmt::format("x{} = {}", i, i), static_cast<uint64_t>(i)};
-    Check(sandbox->Run(request), 1);
+    Check(sandbox.Run(request), 1);
     request.parents.push_back(request.step);
   }
+  return request;
+}
+
+// Siblings on one parent: what a search does at every node. The depths take turns, so that a busy machine slows them
+// alike.
+void TrivialSteps(const std::vector<int>& depths) {
   constexpr int kWarm = 20;
   constexpr int kSteps = 500;
-  std::vector<double> milliseconds;
-  for (int i = 0; i < kWarm + kSteps; ++i) {
-    request.step = {fmt::format("print({})", i), 1};
-    const auto start = Clock::now();
-    Check(sandbox->Run(request), 1);
-    if (i >= kWarm) milliseconds.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+  std::vector<std::unique_ptr<Sandbox>> sandboxes;
+  std::vector<StepRequest> requests;
+  for (const int depth : depths) {
+    sandboxes.push_back(Start(64));
+    requests.push_back(PathTo(*sandboxes.back(), depth));
   }
-  const auto name = fmt::format("trivial-depth-{}", depth);
-  const auto conditions = fmt::format("{} sibling steps, one at a time, snapshots kept and dropped", kSteps);
-  Report(name, "p50_ms", Percentile(milliseconds, 0.5), "ms", conditions);
-  Report(name, "p99_ms", Percentile(milliseconds, 0.99), "ms", conditions);
+  std::vector<std::vector<double>> milliseconds(depths.size());
+  for (int i = 0; i < kWarm + kSteps; ++i) {
+    for (size_t d = 0; d < depths.size(); ++d) {
+      requests[d].step = {fmt::format("print({})", i), 1};
+      const auto start = Clock::now();
+      Check(sandboxes[d]->Run(requests[d]), 1);
+      const double took = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+      if (i >= kWarm) milliseconds[d].push_back(took);
+    }
+  }
+  for (size_t d = 0; d < depths.size(); ++d) {
+    const auto name = fmt::format("trivial-depth-{}", depths[d]);
+    const auto conditions = fmt::format("{} sibling steps, one at a time, snapshots kept and dropped", kSteps);
+    Report(name, "p10_ms", Percentile(milliseconds[d], 0.1), "ms", conditions);
+    Report(name, "p50_ms", Percentile(milliseconds[d], 0.5), "ms", conditions);
+    Report(name, "p99_ms", Percentile(milliseconds[d], 0.99), "ms", conditions);
+  }
 }
 
 // 64 paths that grow by a step each in turn, half of them in each of two sandboxes.
@@ -146,19 +166,42 @@ void AgainstReplay() {
          "the same, the prefix replayed in the warm interpreter for each step");
 }
 
+// Against a new process a step, on the steps that the run in `folder` recorded.
+void Recorded(const std::string& folder) {
+  constexpr uint64_t kSample = 50;
+  const auto figures = MeasureRecorded(CallerPath(folder), kSample);
+  if (!figures.ok()) {
+    std::fprintf(stderr, "bench sandbox: %s\n", Message(figures.status()).c_str());
+    std::exit(ExitCode(figures.status()));
+  }
+  const double step = figures->seconds_per_step;
+  const auto sampled = fmt::format("{} of {} recorded steps, a new process each, the whole program again",
+                                   figures->sampled, figures->steps);
+  Report("recorded", "mean_ms", step * 1e3, "ms", fmt::format("{} recorded steps, one sandbox", figures->steps));
+  Report("recorded", "ratio", figures->packages_seconds / step, "x",
+         sampled + ", behind bubblewrap, sympy and numpy imported as a sandbox offers them");
+  Report("recorded", "ratio_no_packages", figures->walled_seconds / step, "x",
+         sampled + ", behind bubblewrap, importing what the program imports");
+  Report("recorded", "ratio_no_walls", figures->process_seconds / step, "x",
+         sampled + ", without walls, importing what the program imports");
+}
+
 }  // namespace
 }  // namespace orrery
 
 int main(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--json") == 0) {
-      orrery::json = true;
-    } else {
-      std::fprintf(stderr, "bench sandbox: %s is unknown; --json is the only flag\n", argv[i]);
-      return 2;
-    }
-  }
-  for (const int depth : {1, 8, 16}) orrery::TrivialStep(depth);
-  orrery::InFlight();
-  orrery::AgainstReplay();
+  std::string run;
+  CLI::App app("What a step of Python costs.", "sandbox");
+  app.add_flag("--json", orrery::json, "one object a figure");
+  app.add_option("--run", run, "a finished run's folder: its recorded steps against a new process each");
+  std::vector<std::string> cases;
+  app.add_option("--case", cases, "these alone: trivial, in-flight, sympy, recorded");
+  CLI11_PARSE(app, argc, argv);
+  const auto wanted = [&](const char* name) {
+    return cases.empty() || std::find(cases.begin(), cases.end(), name) != cases.end();
+  };
+  if (wanted("trivial")) orrery::TrivialSteps({1, 8, 16});
+  if (wanted("in-flight")) orrery::InFlight();
+  if (wanted("sympy")) orrery::AgainstReplay();
+  if (wanted("recorded") && !run.empty()) orrery::Recorded(run);
 }

@@ -59,9 +59,10 @@ void ExpansionDraft::AddRun(const std::string& text, schema::Verdict verdict, st
   --waiting_;
 }
 
-void ExpansionDraft::AddGrade(const std::string& text, schema::Grade grade) {
+void ExpansionDraft::AddGrade(const std::string& text, schema::Grade grade, std::string error) {
   Entry& entry = entries_.at(text);
   entry.grade = grade;
+  entry.error = std::move(error);
   entry.waiting = false;
   --waiting_;
 }

@@ -54,7 +54,8 @@ class ExpansionDraft {
   // The sample of candidate `index`; every index once.
   std::optional<Task> AddSample(int index, Sample sample);
   void AddRun(const std::string& text, schema::Verdict verdict, std::string output, std::string error);
-  void AddGrade(const std::string& text, schema::Grade grade);
+  // `error`: what a checker said.
+  void AddGrade(const std::string& text, schema::Grade grade, std::string error = {});
 
   // All samples are here and every task is answered.
   bool Complete() const;

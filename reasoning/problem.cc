@@ -101,6 +101,14 @@ StatusOr<std::string> ReferenceAnswer(const Json& object) {
   return NormaliseInteger(*std::move(answer));
 }
 
+StatusOr<std::string> Checker(const Json& object) {
+  const auto field = object.find("checker");
+  if (field == object.end() || field->is_null()) return std::string();
+  if (!field->is_string() || Trim(field->get_ref<const std::string&>()).empty())
+    return InvalidInput("field \"checker\" was expected to be a text: Python that raises where an answer is wrong");
+  return field->get<std::string>();
+}
+
 std::string Shape(const Json& object) {
   if (const auto answer = object.find("answer"); answer != object.end() && answer->is_string()) {
     if (AfterHashes(answer->get_ref<const std::string&>())) return "gsm8k";
@@ -214,7 +222,11 @@ StatusOr<Problem> ParseProblem(std::string_view line) {
   if (!question) return InvalidInput("no question: a field \"question\" or \"problem\" was expected");
   problem.question = Trim(*question);
   if (problem.question.empty()) return InvalidInput("the question is empty");
-  ORRERY_ASSIGN_OR_RETURN(problem.answer, ReferenceAnswer(object));
+  ORRERY_ASSIGN_OR_RETURN(problem.checker, Checker(object));
+  // A checker decides; an answer beside it is shown to readers alone.
+  auto answer = ReferenceAnswer(object);
+  if (!answer.ok() && problem.checker.empty()) return answer.status();
+  problem.answer = answer.value_or("");
   ORRERY_ASSIGN_OR_RETURN(auto id, TextField(object, kIdFields));
   problem.id = id.value_or("");
   ORRERY_ASSIGN_OR_RETURN(auto level, TextField(object, kLevelFields));

@@ -20,7 +20,8 @@ namespace orrery::reasoning {
 struct Problem {
   std::string id;        // unique in its set: the file's own id, else its shape, line and a hash of the question
   std::string question;  // valid UTF-8
-  std::string answer;    // the reference answer alone ("72", "\frac{1}{2}")
+  std::string answer;    // the reference answer alone ("72", "\frac{1}{2}"); may be empty where there is a checker
+  std::string checker;   // Python that judges an answer in place of a comparison (verifier.h); usually empty
   std::string source;    // "gsm8k", "math", "plain", or the file's own field
   std::string level;     // the file's own word for difficulty, may be empty
 };

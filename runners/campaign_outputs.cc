@@ -47,6 +47,7 @@ void AddMeasured(const OutputInput& input, store::Summary* summary) {
   summary->model = config.model()->name()->str();
   summary->seed = config.run()->seed();
   summary->version = kVersion;
+  summary->guards = input.guards;
   auto& measured = summary->measured;
   measured.seconds = input.seconds;
   measured.tokens_per_second = input.seconds > 0 ? static_cast<double>(input.tokens) / input.seconds : 0;
@@ -94,7 +95,6 @@ Status WriteOutputs(const OutputInput& input) {
                          {.title = input.out.filename().string() + ", " + config.search()->preset()->str(),
                           .settings = Settings(input.config->json()),
                           .isolation = walls ? "bubblewrap" : "none",
-                          .guards = input.guards,
                           .summary = summary,
                           .exported = exported,
                           .output_limit = input.output_limit},

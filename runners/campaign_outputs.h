@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "reasoning/problem.h"
+#include "sandbox/guard.h"
 #include "schema/config.h"
 #include "store/store.h"
 
@@ -23,10 +24,10 @@ struct OutputInput {
   std::string fingerprint;
   const std::vector<reasoning::Problem>* problems = nullptr;
   const store::Store* store = nullptr;
-  std::vector<std::string> guards;  // of the sandbox
-  size_t output_limit = 4096;       // bytes of program output that enter a partial solution
-  double seconds = 0;               // of the search, in this process
-  uint64_t tokens = 0;              // sampled by this process
+  std::vector<sandbox::Guard> guards;
+  size_t output_limit = 4096;  // bytes of program output that enter a partial solution
+  double seconds = 0;          // of the search, in this process
+  uint64_t tokens = 0;         // sampled by this process
   uint64_t batches = 0;
   uint64_t rows = 0;
   bool quiet = false;

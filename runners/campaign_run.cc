@@ -16,6 +16,7 @@
 #include "kernels/kernels.h"
 #include "model/model_source.h"
 #include "model/registry.h"
+#include "reasoning/verifier.h"
 #include "runners/campaign_outputs.h"
 #include "runners/progress.h"
 #include "runners/settings.h"
@@ -125,6 +126,24 @@ StatusOr<Tools> LoadTools(const Plan& plan) {
   return tools;
 }
 
+// A checker that is no Python would call every answer wrong: it is told before the search, by one sandbox for all.
+Status CheckCheckers(const std::vector<reasoning::Problem>& problems, sandbox::Sandbox& sandbox) {
+  constexpr size_t kAtOnce = 500;
+  for (size_t begin = 0; begin < problems.size(); begin += kAtOnce) {
+    const size_t end = std::min(problems.size(), begin + kAtOnce);
+    const std::string code = reasoning::CompileCheckersCode(problems, begin, end);
+    if (code.empty()) continue;
+    const auto result = sandbox.Run({{}, {code, 0}});
+    if (result.verdict == sandbox::Verdict::kOk) continue;
+    constexpr std::string_view kException = "SystemExit: ";
+    const bool named = result.error.starts_with(kException);
+    return InvalidInput("{}", named ? result.error.substr(kException.size())
+                                    : fmt::format("the checkers of problems {} to {}: {} {}", begin + 1, end,
+                                                  Name(result.verdict), result.error));
+  }
+  return absl::OkStatus();
+}
+
 // Why a campaign is being stopped.
 enum class Stop { kNone, kSignal, kMaxTokens, kMaxHours };
 
@@ -232,6 +251,7 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
   }
 
   ORRERY_ASSIGN_OR_RETURN(Tools tools, LoadTools(plan));
+  ORRERY_RETURN_IF_ERROR(CheckCheckers(*plan.problems, *tools.sandboxes.front()));
   actors::Meters meters;
   auto telemetry = std::make_shared<actors::Telemetry>(&meters);
   std::optional<prometheus::Exposer> exposer;
@@ -245,7 +265,7 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
   }
 
   Watcher watcher(plan, meters, *telemetry, flags.quiet);
-  const std::vector<std::string> guards = tools.sandboxes.front()->Guards();
+  const std::vector<sandbox::Guard> guards = tools.sandboxes.front()->Guards();
   const uint32_t live = plan.config->run()->live_trees();
   const auto engine = tools.engine;
   const auto outcome = actors::RunCampaign({.context = ContextOf(plan, tools, store.get(), &meters),

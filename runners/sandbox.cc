@@ -4,6 +4,7 @@
 #include "sandbox/sandbox.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
+#include "runners/sandbox_repl.h"
 #include "sandbox/attacks.h"
 
 namespace orrery {
@@ -33,13 +35,31 @@ void PrintStep(size_t number, const sandbox::StepResult& step) {
   fmt::print("{}{}", step.output, step.output.back() == '\n' ? "" : "\n");
 }
 
-int Doctor(const SandboxOptions& options) {
+int Doctor(const SandboxOptions& options, bool json) {
   auto sandbox = Sandbox::Start(options);
   if (!sandbox.ok()) return Fail(sandbox.status());
-  for (const auto& guard : (*sandbox)->Guards()) fmt::print("{}\n", guard);
   const auto results = sandbox::RunProgram(**sandbox, {"x = 6", "print(x * 7)"}, 1);
+  const bool works = results.back().verdict == Verdict::kOk && results.back().output == "42\n";
+  if (json) {
+    auto guards = nlohmann::ordered_json::object();
+    for (const auto& guard : (*sandbox)->Guards())
+      guards[guard.name] = {{"active", guard.active}, {"detail", guard.detail}};
+    fmt::print("{}\n", nlohmann::ordered_json{{"works", works}, {"isolation", guards}}.dump(2));
+    return works ? 0 : 1;
+  }
+  for (const auto& guard : (*sandbox)->Guards())
+    fmt::print("{:<3} {:<22} {}\n", guard.active ? "yes" : "no", guard.name, guard.detail);
   PrintStep(2, results.back());
-  return results.back().verdict == Verdict::kOk && results.back().output == "42\n" ? 0 : 1;
+  return works ? 0 : 1;
+}
+
+int ReplOnTerminal(const SandboxOptions& options, uint64_t seed) {
+  auto sandbox = Sandbox::Start(options);
+  if (!sandbox.ok()) return Fail(sandbox.status());
+  const bool prompts = isatty(STDIN_FILENO) == 1;
+  if (prompts) fmt::print("an empty line or <end_of_step> runs a step; :back, :list, :quit\n");
+  runners::Repl(**sandbox, std::cin, seed, prompts, PrintStep);
+  return 0;
 }
 
 int RunFile(const SandboxOptions& options, const std::string& file, uint64_t seed) {
@@ -100,7 +120,12 @@ int Main(int argc, char** argv) {
   bool json = false;
   app.add_flag("--no-walls", no_walls, "no namespaces: limits and deadlines only (sandbox.isolation=none)");
   app.add_option("--wall-seconds", options.wall_seconds, "a step's deadline");
+  app.add_option("--packages", options.packages, "what a step may import (sandbox.packages)");
+  app.add_option("--control-group", options.control_group, "a group that may be divided (sandbox.control_group)");
   auto* doctor = app.add_subcommand("doctor", "start a sandbox and tell what guards it");
+  doctor->add_flag("--json", json, "as one object");
+  auto* repl = app.add_subcommand("repl", "steps typed by hand, each on what the steps before it left");
+  repl->add_option("--seed", seed, "step i draws from seed + i");
   auto* run = app.add_subcommand("run", "run a program by steps: verdict and output of each");
   run->add_option("FILE", file, "Python; lines that read <end_of_step> end a step")->required();
   run->add_option("--seed", seed, "step i draws from seed + i");
@@ -114,10 +139,12 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   options.isolation = no_walls ? sandbox::Isolation::kNone : sandbox::Isolation::kBubblewrap;
-  if (doctor->parsed()) return Doctor(options);
+  if (doctor->parsed()) return Doctor(options, json);
+  if (repl->parsed()) return ReplOnTerminal(options, seed);
   if (run->parsed()) return RunFile(options, file, seed);
   auto hostile = sandbox::AttackOptions();
   hostile.isolation = options.isolation;
+  hostile.control_group = options.control_group;
   return AttackAll(hostile, folder, only, json);
 }
 

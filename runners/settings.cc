@@ -123,6 +123,8 @@ sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config) {
   options.output_bytes = config.output_bytes();
   options.snapshot_bytes = config.snapshot_bytes();
   options.snapshot_count = static_cast<int>(config.snapshot_count());
+  options.packages = config.packages()->str();
+  options.control_group = config.control_group()->str();
   return options;
 }
 

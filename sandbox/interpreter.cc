@@ -3,7 +3,7 @@
 // (step_protocol.h).
 //
 // Started by the supervisor with descriptor 3 as its report socket:
-//   interpreter ZYGOTE.py PACKAGES_FOLDER MEMORY_BYTES CPU_SECONDS PARENT_DEATH(0|1)
+//   interpreter ZYGOTE.py PACKAGES_FOLDER MEMORY_BYTES CPU_SECONDS PARENT_DEATH(0|1) IMPORTS
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -29,6 +29,7 @@
 #include "sandbox/arenas.h"
 #include "sandbox/filter.h"
 #include "sandbox/fixed_world.h"
+#include "sandbox/landlock.h"
 #include "sandbox/step_protocol.h"
 
 namespace orrery::sandbox {
@@ -90,7 +91,13 @@ PyMethodDef functions[] = {{"hide_addresses", &HideAddressesFunction, METH_O, nu
 PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT, "_orrery", nullptr, -1, functions, nullptr, nullptr, nullptr, nullptr};
 
-PyObject* MakeModule() { return PyModule_Create(&module_definition); }
+const char* imports = "";  // what of the packages a step may import
+
+PyObject* MakeModule() {
+  PyObject* module = PyModule_Create(&module_definition);
+  if (module != nullptr && PyModule_AddStringConstant(module, "imports", imports) != 0) Py_CLEAR(module);
+  return module;
+}
 
 void Check(const PyStatus& status, std::string_view what) {
   if (PyStatus_Exception(status) != 0) Die(what, status.err_msg == nullptr ? "failed" : status.err_msg);
@@ -166,8 +173,8 @@ void LimitResources(uint64_t memory_bytes, uint64_t cpu_seconds, bool own_users)
   Limit(RLIMIT_MSGQUEUE, 0);
 }
 
-void SendDescriptor(int descriptor) {
-  char byte = 0;
+void SendListener(int descriptor, int landlock) {
+  char byte = static_cast<char>(landlock);
   iovec data{&byte, 1};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
   msghdr message{};
@@ -236,7 +243,8 @@ Pause RunStep(const Helpers& helpers, bool parent_death) {
   dup2(kGivenOutputFd, kOutputFd);
   close_range(kReportFd + 1, kGivenCodeFd - 1, 0);
   CloseFrom(kGivenCodeFd + 1);
-  Report(kHello, sizeof(kHello));
+  // A supervisor that died before we asked to go with it reads no hello.
+  if (write(kReportFd, kHello, sizeof(kHello)) != static_cast<ssize_t>(sizeof(kHello))) _exit(1);
   StepHeader header;
   PyObject* bytes = ReadCode(&header);
   close(kGivenCodeFd);
@@ -268,6 +276,7 @@ Pause RunStep(const Helpers& helpers, bool parent_death) {
       reason = 0;
       continue;
     }
+    if (child < 0 && errno == ENOSYS) _exit(1);  // nobody grants forks any more: the supervisor is gone
     if (child < 0) {
       pause = Pause::kNoFork;
       reason = static_cast<uint64_t>(errno);
@@ -277,7 +286,8 @@ Pause RunStep(const Helpers& helpers, bool parent_death) {
 }
 
 int Main(int argc, char** argv) {
-  if (argc != 6) Die("arguments", "expected ZYGOTE.py PACKAGES MEMORY_BYTES CPU_SECONDS PARENT_DEATH");
+  if (argc != 7) Die("arguments", "expected ZYGOTE.py PACKAGES MEMORY_BYTES CPU_SECONDS PARENT_DEATH IMPORTS");
+  imports = argv[6];
   const bool parent_death = std::strcmp(argv[5], "1") == 0;
   if (parent_death) prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::signal(SIGPIPE, SIG_IGN);
@@ -291,9 +301,10 @@ int Main(int argc, char** argv) {
   // The filter lets only descriptors from kGivenReportFd on be put into another's place.
   const int null = opened < 0 ? -1 : fcntl(opened, F_DUPFD_CLOEXEC, kGivenReportFd);
   if (null < 0) Die("/dev/null", std::strerror(errno));
+  const int landlock = ForbidFiles();
   const auto listener = LoadFilter();
   if (!listener.ok()) Die("isolation", Message(listener.status()));
-  SendDescriptor(*listener);
+  SendListener(*listener, landlock);
   // Guests' standard error goes nowhere; until here it carried what kept us from starting.
   if (dup2(null, STDERR_FILENO) < 0) Die("standard error", std::strerror(errno));
   CloseFrom(kReportFd + 1);

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "base/paths.h"
+#include "sandbox/packages.h"
 
 namespace orrery::sandbox {
 namespace {
@@ -31,6 +32,7 @@ struct Files {
   fs::path interpreter;
   fs::path zygote;
   fs::path packages;
+  std::string imports;
 };
 
 StatusOr<fs::path> RealFile(std::string_view name) {
@@ -49,10 +51,9 @@ StatusOr<Files> FindFiles(const SandboxOptions& options) {
   const fs::path python = options.python.empty() ? PythonEnvironment() : options.python;
   std::error_code error;
   files.packages = fs::canonical(python / "lib/python3.11/site-packages", error);
-  if (error || !fs::exists(files.packages / "sympy", error)) {
-    return NotFound("{}: no Python environment with sympy and numpy is there ({}); ./bazelw makes it", python.string(),
-                    error ? error.message() : "no sympy");
-  }
+  if (error)
+    return NotFound("{}: no Python environment is there ({}); ./bazelw makes it", python.string(), error.message());
+  ORRERY_ASSIGN_OR_RETURN(files.imports, InstalledPackages(options.packages, files.packages));
   return files;
 }
 
@@ -111,9 +112,9 @@ std::string Remedy() {
   return "allow user namespaces (in a container: run it with them, and with an unmasked /proc)";
 }
 
-// Starts the program with `socket` as descriptor 3 and `errors` as its standard error. The caller holds no lock that it
-// needs: between fork and exec only async-signal-safe calls are made.
-pid_t Spawn(const std::vector<std::string>& line, int socket, int errors) {
+// Starts the program in the groups that `entrances` lead to, with `socket` as descriptor 3 and `errors` as its standard
+// error. The caller holds no lock that it needs: between fork and exec only async-signal-safe calls are made.
+pid_t Spawn(const std::vector<std::string>& line, const std::vector<Descriptor>& entrances, int socket, int errors) {
   std::vector<char*> words;
   for (const auto& word : line) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
@@ -125,6 +126,9 @@ pid_t Spawn(const std::vector<std::string>& line, int socket, int errors) {
     for (int signal = 1; signal < NSIG; ++signal) std::signal(signal, SIG_DFL);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     setpgid(0, 0);  // Ctrl-C is for the caller alone
+    for (const auto& entrance : entrances) {
+      if (write(entrance.get(), "0", 1) != 1) _exit(126);
+    }
     // `errors` may be 3 itself: it goes to its place first.
     const int null = open("/dev/null", O_RDWR);
     if (dup2(errors, 2) < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0) _exit(126);
@@ -140,6 +144,13 @@ pid_t Spawn(const std::vector<std::string>& line, int socket, int errors) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = reason;
   return child;
+}
+
+// Of the whole sandbox: a warm interpreter, its snapshots and a step beside them, with room for the kernel's own.
+GroupLimits LimitsOf(const SandboxOptions& options) {
+  constexpr uint64_t kWarm = uint64_t{512} << 20;
+  return {kWarm + options.snapshot_bytes + options.memory_bytes,
+          static_cast<uint64_t>(std::max(options.snapshot_count, 0)) + 64};
 }
 
 std::string ReadWhatIsThere(int file) {
@@ -174,7 +185,8 @@ StatusOr<Supervised> Supervised::Start(const SandboxOptions& options) {
   if (pipe2(pipes.data(), O_CLOEXEC) != 0) return Failed("pipe: {}", std::strerror(errno));
   const Descriptor errors(pipes[0]);
   Descriptor their_errors(pipes[1]);
-  started.child_ = Spawn(line, theirs.get(), their_errors.get());
+  ORRERY_ASSIGN_OR_RETURN(started.group_, ControlGroup::Make(options.control_group, LimitsOf(options)));
+  started.child_ = Spawn(line, started.group_.entrances(), theirs.get(), their_errors.get());
   if (started.child_ < 0) return Failed("fork: {}", std::strerror(errno));
   theirs.Close();
   their_errors.Close();
@@ -188,6 +200,7 @@ StatusOr<Supervised> Supervised::Start(const SandboxOptions& options) {
               started.walls_ ? "/orrery/interpreter" : files.interpreter.string(),
               started.walls_ ? "/orrery/zygote.py" : files.zygote.string(),
               started.walls_ ? "/orrery/packages" : files.packages.string(),
+              files.imports,
               NamespaceNames()};
   auto answer = SendFrame(started.socket(), Encode(setup)).ok() ? ReceiveFrame(started.socket(), kStartSeconds)
                                                                 : StatusOr<std::string>(Failed("it ended at once"));
@@ -203,12 +216,15 @@ StatusOr<Supervised> Supervised::Start(const SandboxOptions& options) {
   if (!ready.error.empty())
     return Unavailable("the sandbox did not start: {}; {}", ready.error, ReadWhatIsThere(errors.get()));
   started.guards_ = ready.guards;
+  const auto& group = started.group_.guards();
+  started.guards_.insert(started.guards_.end(), group.begin(), group.end());
   return started;
 }
 
 Supervised::Supervised(Supervised&& other) noexcept { *this = std::move(other); }
 
 Supervised& Supervised::operator=(Supervised&& other) noexcept {
+  std::swap(group_, other.group_);
   std::swap(child_, other.child_);
   std::swap(walls_, other.walls_);
   std::swap(socket_, other.socket_);

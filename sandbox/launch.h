@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "sandbox/control_group.h"
 #include "sandbox/descriptor.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/wire.h"
@@ -27,13 +28,14 @@ class Supervised {
   ~Supervised();
 
   int socket() const { return socket_.get(); }
-  const std::vector<std::string>& guards() const { return guards_; }
+  const std::vector<Guard>& guards() const { return guards_; }
 
  private:
-  pid_t child_ = 0;  // bubblewrap, or the supervisor itself
+  ControlGroup group_;  // goes after the processes in it
+  pid_t child_ = 0;     // bubblewrap, or the supervisor itself
   bool walls_ = false;
   Descriptor socket_;
-  std::vector<std::string> guards_;
+  std::vector<Guard> guards_;
 };
 
 }  // namespace orrery::sandbox

@@ -16,7 +16,6 @@
 #include <ctime>
 #include <fstream>
 #include <iterator>
-#include <sstream>
 
 #include "sandbox/step_protocol.h"
 
@@ -38,12 +37,13 @@ constexpr rlim_t kStackBytes = rlim_t{8} << 20;
   if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(report, kReportFd) < 0) _exit(126);
   std::string memory = std::to_string(setup.memory_bytes);
   std::string cpu = std::to_string(static_cast<uint64_t>(std::ceil(setup.wall_seconds)) + 1);
-  std::array<const char*, 7> arguments = {setup.interpreter.c_str(),
+  std::array<const char*, 8> arguments = {setup.interpreter.c_str(),
                                           setup.zygote.c_str(),
                                           setup.packages.c_str(),
                                           memory.c_str(),
                                           cpu.c_str(),
                                           setup.walls ? "0" : "1",
+                                          setup.imports.c_str(),
                                           nullptr};
   // One thread for OpenBLAS, which would otherwise start them while it is loaded.
   std::array<const char*, 4> environment = {"OPENBLAS_NUM_THREADS=1", "LC_ALL=C.UTF-8", "PATH=/usr/bin", nullptr};
@@ -52,7 +52,8 @@ constexpr rlim_t kStackBytes = rlim_t{8} << 20;
   _exit(127);
 }
 
-StatusOr<Descriptor> ReceiveListener(int report, double seconds) {
+// The first word of a warm zygote: its listener, and how much of Landlock it is under.
+StatusOr<Zygote> ReceiveListener(int report, double seconds) {
   pollfd ready{report, POLLIN, 0};
   int polled = 0;
   do {
@@ -73,17 +74,7 @@ StatusOr<Descriptor> ReceiveListener(int report, double seconds) {
     return Failed("the interpreter sent no descriptor to grant forks on");
   int listener = -1;
   std::memcpy(&listener, CMSG_DATA(header), sizeof(listener));
-  return Descriptor(listener);
-}
-
-std::string Field(const std::string& path, const std::string& name) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind(name + ":", 0) != 0) continue;
-    const size_t start = line.find_first_not_of(" \t", name.size() + 1);
-    return start == std::string::npos ? "" : line.substr(start);
-  }
-  return "";
+  return Zygote{0, Descriptor(listener), static_cast<int>(byte)};
 }
 
 uint64_t Kilobytes(const std::string& field) { return std::strtoull(field.c_str(), nullptr, 10) << 10; }
@@ -96,18 +87,17 @@ StatusOr<Zygote> StartZygote(const Setup& setup, double seconds) {
     return Failed("socketpair: {}", std::strerror(errno));
   const Descriptor ours(ends[0]);
   Descriptor theirs(ends[1]);
-  Zygote zygote;
-  zygote.pid = fork();
-  if (zygote.pid < 0) return Failed("fork: {}", std::strerror(errno));
-  if (zygote.pid == 0) ExecuteInterpreter(setup, theirs.get());
+  const pid_t pid = fork();
+  if (pid < 0) return Failed("fork: {}", std::strerror(errno));
+  if (pid == 0) ExecuteInterpreter(setup, theirs.get());
   theirs.Close();
-  auto listener = ReceiveListener(ours.get(), seconds);
-  if (!listener.ok()) {
-    kill(zygote.pid, SIGKILL);
-    waitpid(zygote.pid, nullptr, 0);
-    return listener.status();
+  auto zygote = ReceiveListener(ours.get(), seconds);
+  if (!zygote.ok()) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    return zygote.status();
   }
-  zygote.listener = std::move(listener).value();
+  zygote->pid = pid;
   return zygote;
 }
 
@@ -140,35 +130,6 @@ MemoryUse ReadMemoryUse(pid_t pid) {
 std::vector<pid_t> Children() {
   std::ifstream file("/proc/thread-self/children");
   return {std::istream_iterator<pid_t>(file), std::istream_iterator<pid_t>()};
-}
-
-std::vector<std::string> DescribeGuards(pid_t zygote, const Setup& setup) {
-  const std::string status = "/proc/" + std::to_string(zygote) + "/status";
-  std::vector<std::string> guards;
-  std::string own;
-  std::istringstream namespaces(NamespaceNames());
-  for (std::string name; std::getline(namespaces, name);) {
-    if (setup.caller_namespaces.find(name) == std::string::npos) own += " " + name.substr(0, name.find(':'));
-  }
-  guards.push_back(
-      fmt::format("walls: {}", setup.walls ? "bubblewrap; empty read-only root, uid 65534" : "none (asked for)"));
-  guards.push_back(fmt::format("own namespaces:{}", own.empty() ? " none" : own));
-  guards.push_back(fmt::format("no new privileges: {}", Field(status, "NoNewPrivs") == "1" ? "yes" : "no"));
-  guards.push_back(fmt::format("capabilities: {}",
-                               Field(status, "CapEff") == "0000000000000000" ? "none" : Field(status, "CapEff")));
-  guards.push_back(fmt::format("system call filters: {} (forks by grant only; nothing new executable; no open)",
-                               Field(status, "Seccomp_filters")));
-  guards.push_back(fmt::format("memory: {} MiB above the warm interpreter", setup.memory_bytes >> 20));
-  guards.push_back(
-      fmt::format("deadline: {} s a step, {} s of processor", setup.wall_seconds, std::ceil(setup.wall_seconds) + 1));
-  guards.push_back(fmt::format("output: {} bytes a step", setup.output_bytes));
-  guards.push_back(fmt::format("snapshots: at most {}, {} MiB", setup.snapshot_count, setup.snapshot_bytes >> 20));
-  std::ifstream file("/proc/" + std::to_string(zygote) + "/personality");
-  std::string flags;
-  file >> flags;
-  const bool fixed = (std::strtoul(flags.c_str(), nullptr, 16) & ADDR_NO_RANDOMIZE) != 0;
-  guards.push_back(fmt::format("fixed addresses: {}", fixed ? "yes" : "no (sets of plain objects may vary in order)"));
-  return guards;
 }
 
 }  // namespace orrery::sandbox

@@ -18,6 +18,7 @@ namespace orrery::sandbox {
 struct Zygote {
   pid_t pid = 0;
   Descriptor listener;  // on which its forks are granted
+  int landlock = 0;     // the version that it is under
 };
 
 // Starts the interpreter as a child without address randomisation and waits until it is warm (at most `seconds`).
@@ -37,8 +38,5 @@ MemoryUse ReadMemoryUse(pid_t pid);
 
 // This process's children; none where /proc does not say.
 std::vector<pid_t> Children();
-
-// What guards the zygote's guests, as the kernel reports it.
-std::vector<std::string> DescribeGuards(pid_t zygote, const Setup& setup);
 
 }  // namespace orrery::sandbox

@@ -27,16 +27,16 @@ class Client : public Sandbox {
       supervised_.reset();
       return Internal("the sandbox's supervisor failed: " + Message(result.status()));
     }
-    if (result->verdict == Verdict::kInternal) supervised_.reset();
+    if (result->verdict == Verdict::kInternal || !result->poisoned.empty()) supervised_.reset();
     return *std::move(result);
   }
 
-  std::vector<std::string> Guards() const override { return guards_; }
+  std::vector<Guard> Guards() const override { return guards_; }
 
  private:
   StatusOr<StepResult> Ask(const StepRequest& request) {
     ORRERY_RETURN_IF_ERROR(SendFrame(supervised_->socket(), Encode(request)));
-    const double steps = static_cast<double>(request.parents.size()) + 1;
+    const double steps = kReplayPatience * static_cast<double>(request.parents.size()) + 1;
     ORRERY_ASSIGN_OR_RETURN(const auto frame,
                             ReceiveFrame(supervised_->socket(), steps * options_.wall_seconds + kGraceSeconds));
     return DecodeResult(frame);
@@ -49,7 +49,7 @@ class Client : public Sandbox {
   }
 
   SandboxOptions options_;
-  std::vector<std::string> guards_;
+  std::vector<Guard> guards_;
   std::optional<Supervised> supervised_;  // nothing after a failure: the next call starts a fresh one
 };
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "sandbox/guard.h"
 
 namespace orrery::sandbox {
 
@@ -43,6 +44,10 @@ struct SandboxOptions {
   uint64_t output_bytes = uint64_t{64} << 10;  // of one step
   uint64_t snapshot_bytes = uint64_t{1} << 30;
   int snapshot_count = 64;
+  // What a step may import beside the standard library's harmless part: names by blanks, a "?" behind one that is left
+  // out where it is not installed.
+  std::string packages = "mpmath numpy sympy scipy?";
+  std::string control_group;  // one to divide, as /proc/self/cgroup writes it; empty: the caller's own where delegated
 };
 
 // One step of a program: its code, and the seed of what randomness it asks for.
@@ -66,6 +71,7 @@ struct StepResult {
   double wall_seconds = 0;
   uint64_t peak_bytes = 0;
   int steps_executed = 0;  // 1, or more where the parent's snapshot was gone and the prefix was replayed
+  std::string poisoned;    // why the interpreter was retired after this step, whose verdict stands; nearly always empty
 };
 
 class Sandbox {
@@ -78,8 +84,8 @@ class Sandbox {
   // Never fails: what goes wrong inside is the verdict kInternal, and the next call finds a fresh interpreter.
   virtual StepResult Run(const StepRequest& request) = 0;
 
-  // What guards the guest, a line each (namespaces, seccomp, rlimits …), for the report and the run's record.
-  virtual std::vector<std::string> Guards() const = 0;
+  // What guards the guest, for the doctor, the report and the run's record.
+  virtual std::vector<Guard> Guards() const = 0;
 };
 
 }  // namespace orrery::sandbox

@@ -76,12 +76,13 @@ StepResult Supervisor::Run(const StepRequest& request) {
     for (depth = keys.size() - 1; depth > 0 && snapshots_.count(keys[depth]) == 0;) --depth;
     outcome = Outcome();
     for (; depth < request.parents.size(); ++depth) {
-      outcome = RunOn(keys[depth], request.parents[depth]);
+      outcome = RunOn(keys[depth], request.parents[depth], kReplayPatience * setup_.wall_seconds);
       if (outcome.parent_lost || outcome.result.verdict != Verdict::kOk) break;
       ++executed;
       Keep(keys[depth], keys[depth + 1], *outcome.paused);
     }
-    if (!outcome.parent_lost && depth == request.parents.size()) outcome = RunOn(keys.back(), request.step);
+    if (!outcome.parent_lost && depth == request.parents.size())
+      outcome = RunOn(keys.back(), request.step, setup_.wall_seconds);
     if (!outcome.parent_lost) break;
     ++losses;
   }
@@ -100,6 +101,7 @@ StepResult Supervisor::Run(const StepRequest& request) {
     result.peak_bytes = Keep(keys.back(), key, *outcome.paused);
   }
   Evict();
+  result.poisoned = Examine();
   result.wall_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }
@@ -114,7 +116,7 @@ uint64_t Supervisor::Keep(const std::string& parent_key, const std::string& key,
   return use.peak_bytes;
 }
 
-Supervisor::Outcome Supervisor::RunOn(const std::string& parent_key, const Step& step) {
+Supervisor::Outcome Supervisor::RunOn(const std::string& parent_key, const Step& step, double wall_seconds) {
   Outcome outcome;
   AwaitPause(parent_key);
   const auto parent = snapshots_.find(parent_key);
@@ -126,10 +128,10 @@ Supervisor::Outcome Supervisor::RunOn(const std::string& parent_key, const Step&
   }
   parent->second.used = requests_;
   const auto deadline =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(setup_.wall_seconds));
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(wall_seconds));
   Wait(current, deadline);
   const bool late = !current.paused && !current.gone && !current.unforked && !current.TooMuch();
-  Judge(current, late, outcome);
+  Judge(current, late, wall_seconds, outcome);
   AwaitPause(parent_key);
   return outcome;
 }
@@ -159,15 +161,35 @@ bool Supervisor::Fork(Snapshot& parent, const Step& step, RunningStep& current) 
          grants_.Give(paused, given->code.get(), kGivenCodeFd) && grants_.Allow(paused);
 }
 
+std::string Supervisor::Examine() {
+  if (forks_ < Health::kSteps) return "";
+  Vitals now;
+  now.own_bytes = ResidentBytes();
+  now.zygote_bytes = ReadMemoryUse(zygote_).anonymous_bytes;
+  now.descriptors = OpenDescriptors();
+  for (const pid_t child : Children())
+    now.strangers += dying_.count(child) == 0 && FindSnapshot(child) == snapshots_.end();
+  now.quickest_seconds = quickest_;
+  forks_ = 0;
+  quickest_ = 1e9;
+  return health_.Judge(now);
+}
+
 void Supervisor::Wait(RunningStep& current, Clock::time_point deadline) {
+  const auto begin = Clock::now();
   while (!current.paused && !current.gone && !current.unforked && !current.TooMuch() && !broken_) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return;
+    const bool known = current.pid != 0;
     Pump(&current, static_cast<int>(std::min<int64_t>(left, 1000)));
+    if (!known && current.pid != 0) {
+      ++forks_;
+      quickest_ = std::min(quickest_, std::chrono::duration<double>(Clock::now() - begin).count());
+    }
   }
 }
 
-void Supervisor::Judge(RunningStep& current, bool late, Outcome& outcome) {
+void Supervisor::Judge(RunningStep& current, bool late, double wall_seconds, Outcome& outcome) {
   StepResult& result = outcome.result;
   if (current.unforked) {
     const auto reason = static_cast<int>(current.unforked->reason);
@@ -197,7 +219,7 @@ void Supervisor::Judge(RunningStep& current, bool late, Outcome& outcome) {
     result.error = "a step was forked and did not show itself";
     return;
   }
-  current.Conclude(late, setup_.wall_seconds, result);
+  current.Conclude(late, wall_seconds, result);
 }
 
 void Supervisor::Pump(RunningStep* current, int milliseconds) {

@@ -18,6 +18,7 @@
 
 #include "sandbox/descriptor.h"
 #include "sandbox/grants.h"
+#include "sandbox/health.h"
 #include "sandbox/processes.h"
 #include "sandbox/running_step.h"
 #include "sandbox/wire.h"
@@ -54,7 +55,7 @@ class Supervisor {
     std::optional<Paused> paused;  // of a step that ended ok
   };
 
-  Outcome RunOn(const std::string& parent_key, const Step& step);
+  Outcome RunOn(const std::string& parent_key, const Step& step, double wall_seconds);
   // Makes a snapshot of a step that ended ok; returns the most memory that it had.
   uint64_t Keep(const std::string& parent_key, const std::string& key, const Paused& paused);
   // Waits until the snapshot is paused again after a fork, as it is at once unless its guest meddles: then it is
@@ -62,7 +63,9 @@ class Supervisor {
   void AwaitPause(const std::string& key);
   bool Fork(Snapshot& parent, const Step& step, RunningStep& current);
   void Wait(RunningStep& current, Clock::time_point deadline);
-  void Judge(RunningStep& current, bool late, Outcome& outcome);
+  void Judge(RunningStep& current, bool late, double wall_seconds, Outcome& outcome);
+  // Now and then a look at what must not grow; empty, or why this supervisor should be replaced.
+  std::string Examine();
 
   // Waits for anything to happen, at most `milliseconds`, and takes note of it. Ends the process where the client is
   // gone.
@@ -84,6 +87,9 @@ class Supervisor {
   std::set<pid_t> dying_;                      // killed, not yet reaped
   uint64_t requests_ = 0;
   bool broken_ = false;
+  Health health_;
+  uint64_t forks_ = 0;
+  double quickest_ = 1e9;  // seconds from a grant to the child's hello, since the last look
 };
 
 }  // namespace orrery::sandbox

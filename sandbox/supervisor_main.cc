@@ -10,6 +10,7 @@
 
 #include <cstdio>
 
+#include "sandbox/guards.h"
 #include "sandbox/supervisor.h"
 
 namespace orrery::sandbox {
@@ -33,7 +34,7 @@ int Serve() {
   auto zygote = StartZygote(*setup, kWarmSeconds);
   Ready ready;
   if (zygote.ok()) {
-    ready.guards = DescribeGuards(zygote->pid, *setup);
+    ready.guards = DescribeGuards(*zygote, *setup);
   } else {
     ready.error = Message(zygote.status());
   }

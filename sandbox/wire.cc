@@ -105,7 +105,8 @@ std::string Encode(const Setup& setup) {
   Writer writer;
   writer.Number(setup.wall_seconds).Number(setup.memory_bytes).Number(setup.output_bytes);
   writer.Number(setup.snapshot_bytes).Number(setup.snapshot_count).Number<uint8_t>(setup.walls);
-  return writer.Text(setup.interpreter).Text(setup.zygote).Text(setup.packages).Text(setup.caller_namespaces).Take();
+  writer.Text(setup.interpreter).Text(setup.zygote).Text(setup.packages).Text(setup.imports);
+  return writer.Text(setup.caller_namespaces).Take();
 }
 
 StatusOr<Setup> DecodeSetup(std::string_view bytes) {
@@ -120,6 +121,7 @@ StatusOr<Setup> DecodeSetup(std::string_view bytes) {
   setup.interpreter = reader.Text();
   setup.zygote = reader.Text();
   setup.packages = reader.Text();
+  setup.imports = reader.Text();
   setup.caller_namespaces = reader.Text();
   ORRERY_RETURN_IF_ERROR(reader.Finish("setup message"));
   return setup;
@@ -128,7 +130,7 @@ StatusOr<Setup> DecodeSetup(std::string_view bytes) {
 std::string Encode(const Ready& ready) {
   Writer writer;
   writer.Text(ready.error).Number<uint32_t>(static_cast<uint32_t>(ready.guards.size()));
-  for (const auto& guard : ready.guards) writer.Text(guard);
+  for (const auto& guard : ready.guards) writer.Text(guard.name).Number<uint8_t>(guard.active).Text(guard.detail);
   return writer.Take();
 }
 
@@ -136,8 +138,13 @@ StatusOr<Ready> DecodeReady(std::string_view bytes) {
   Reader reader(bytes);
   Ready ready;
   ready.error = reader.Text();
-  const uint32_t count = reader.Count(sizeof(uint32_t));
-  for (uint32_t i = 0; i < count; ++i) ready.guards.push_back(reader.Text());
+  const uint32_t count = reader.Count(2 * sizeof(uint32_t) + sizeof(uint8_t));
+  for (uint32_t i = 0; i < count; ++i) {
+    Guard& guard = ready.guards.emplace_back();
+    guard.name = reader.Text();
+    guard.active = reader.Number<uint8_t>() != 0;
+    guard.detail = reader.Text();
+  }
   ORRERY_RETURN_IF_ERROR(reader.Finish("ready message"));
   return ready;
 }
@@ -163,7 +170,7 @@ StatusOr<StepRequest> DecodeRequest(std::string_view bytes) {
 std::string Encode(const StepResult& result) {
   Writer writer;
   writer.Number(static_cast<uint8_t>(result.verdict)).Text(result.output).Text(result.error);
-  writer.Number(result.cpu_seconds).Number(result.wall_seconds).Number(result.peak_bytes);
+  writer.Number(result.cpu_seconds).Number(result.wall_seconds).Number(result.peak_bytes).Text(result.poisoned);
   return writer.Number<int32_t>(result.steps_executed).Take();
 }
 
@@ -176,6 +183,7 @@ StatusOr<StepResult> DecodeResult(std::string_view bytes) {
   result.cpu_seconds = reader.Number<double>();
   result.wall_seconds = reader.Number<double>();
   result.peak_bytes = reader.Number<uint64_t>();
+  result.poisoned = reader.Text();
   result.steps_executed = reader.Number<int32_t>();
   ORRERY_RETURN_IF_ERROR(reader.Finish("step result"));
   if (verdict > static_cast<uint8_t>(Verdict::kInternal)) return Corrupt("step result: verdict {} is unknown", verdict);
@@ -231,8 +239,14 @@ StatusOr<std::string> ReceiveFrame(int socket, double seconds) {
   uint32_t size = 0;
   ORRERY_RETURN_IF_ERROR(ReceiveExactly(socket, reinterpret_cast<char*>(&size), sizeof(size), forever, deadline));
   if (size > kMaxFrame) return Corrupt("a message claims {} bytes; {} are allowed", size, kMaxFrame);
-  std::string payload(size, '\0');
-  ORRERY_RETURN_IF_ERROR(ReceiveExactly(socket, payload.data(), size, forever, deadline));
+  // Memory is taken as bytes come, whatever the length claims.
+  constexpr size_t kPiece = size_t{1} << 16;
+  std::string payload;
+  while (payload.size() < size) {
+    const size_t done = payload.size();
+    payload.resize(std::min<size_t>(size, done + std::max(done, kPiece)));
+    ORRERY_RETURN_IF_ERROR(ReceiveExactly(socket, payload.data() + done, payload.size() - done, forever, deadline));
+  }
   return payload;
 }
 

@@ -18,6 +18,10 @@ namespace orrery::sandbox {
 
 inline constexpr uint32_t kMaxFrame = 64u << 20;
 
+// A step that ended ok once is not timed again when it is replayed: so many deadlines pass before the supervisor gives
+// up on it, and then the failure is the sandbox's.
+inline constexpr double kReplayPatience = 20;
+
 // First message, to the supervisor. Paths are those that the supervisor sees.
 struct Setup {
   double wall_seconds = 0;
@@ -29,6 +33,7 @@ struct Setup {
   std::string interpreter;
   std::string zygote;
   std::string packages;           // the folder of the pinned environment's packages
+  std::string imports;            // which of them a step may import, by blanks; all of them are there
   std::string caller_namespaces;  // as NamespaceNames() gives them in the client, so that the supervisor can tell which
                                   // are its own
 };
@@ -39,7 +44,7 @@ std::string NamespaceNames();
 // The answer to Setup, once the zygote is warm; `error` is empty then.
 struct Ready {
   std::string error;
-  std::vector<std::string> guards;
+  std::vector<Guard> guards;
 };
 
 std::string Encode(const Setup& setup);

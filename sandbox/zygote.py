@@ -23,30 +23,39 @@ abc array ast base64 binascii bisect calendar cmath collections collections.abc 
 decimal difflib enum fractions functools graphlib hashlib heapq inspect io itertools json keyword math numbers operator pprint queue
 random re reprlib secrets statistics string struct textwrap threading time timeit token tokenize types typing unicodedata uuid
 warnings weakref zlib
-numpy numpy.fft numpy.linalg numpy.polynomial numpy.random
-mpmath
-sympy sympy.abc sympy.calculus sympy.calculus.util sympy.combinatorics sympy.combinatorics.permutations
+""".split()
+
+# What of a package is loaded with it, where models use more than its root. Of other packages it is the parts that are machine code:
+# nothing executable can be mapped later.
+PARTS = {
+    "mpmath": "",
+    "numpy": "numpy.fft numpy.linalg numpy.polynomial numpy.random",
+    "sympy": """
+sympy.abc sympy.calculus sympy.calculus.util sympy.combinatorics sympy.combinatorics.permutations
 sympy.core.power sympy.diffgeom.rn sympy.functions.combinatorial.numbers sympy.geometry sympy.integrals.manualintegrate
 sympy.integrals.meijerint sympy.integrals.risch sympy.logic.boolalg sympy.matrices sympy.ntheory sympy.ntheory.factor_
 sympy.ntheory.modular sympy.ntheory.multinomial sympy.ntheory.residue_ntheory sympy.parsing.sympy_parser sympy.polys.polytools
 sympy.printing.latex sympy.sets.setexpr sympy.simplify.fu sympy.solvers.diophantine sympy.solvers.inequalities
 sympy.solvers.recurr sympy.solvers.solveset sympy.stats sympy.utilities.iterables sympy.utilities.lambdify
-""".split()
+""",
+}
 
-# Kept as byte code and loaded by the step that asks.
-ARCHIVED = ("mpmath", "numpy", "sympy")
+# Packages that a step may import beside the modules above (sandbox.packages); the rest of them is kept as byte code and loaded by the step
+# that asks.
+IMPORTS = _orrery.imports.split()
+
 NOT_ARCHIVED = {"tests", "testing", "benchmarks", "plotting", "f2py", "distutils", "codegen", "autolev", "pyinstaller", "__pycache__"}
 
 
 class Archive:
     """Finds the byte code of modules that were not preloaded in a sealed memory file, shared by every process."""
 
-    def __init__(self, folder):
+    def __init__(self):
         self._places = {}
         pieces = []
         size = 0
-        for package in ARCHIVED:
-            for name, is_package, path in _modules(os.path.join(folder, package), package):
+        for package in IMPORTS:
+            for name, is_package, path in _modules(_place(package), package):
                 code = _byte_code(path)
                 if code is None:
                     continue
@@ -67,10 +76,47 @@ class Archive:
         exec(marshal.loads(self._bytes[start:end]), module.__dict__)
 
 
+def _place(package):
+    """A package's folder; nothing where it is a single file."""
+    return next(iter(getattr(sys.modules[package], "__path__", ())), None)
+
+
+def _load(package):
+    importlib.import_module(package)
+    if package in PARTS:
+        for name in PARTS[package].split():
+            importlib.import_module(name)
+        return
+    for name in sorted(_machine_code(_place(package), package)):
+        try:
+            importlib.import_module(name)
+        except Exception:  # a part that needs what is not installed is not to be had, as without walls
+            pass
+
+
+def _machine_code(folder, package):
+    """The parts of a package that are packages themselves, and those that are no Python."""
+    if folder is None:
+        return
+    for entry in os.scandir(folder):
+        name = entry.name.split(".")[0]
+        if entry.is_dir() and _is_package(entry):
+            yield package + "." + name
+            yield from _machine_code(entry.path, package + "." + name)
+        elif entry.name.endswith(".so") and not name.startswith(("test", "_test")):
+            yield package + "." + name
+
+
+def _is_package(entry):
+    return entry.name not in NOT_ARCHIVED and os.path.exists(os.path.join(entry.path, "__init__.py"))
+
+
 def _modules(folder, package):
+    if folder is None:
+        return
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         stem = entry.name.removesuffix(".py")
-        if entry.is_dir() and entry.name not in NOT_ARCHIVED and os.path.exists(os.path.join(entry.path, "__init__.py")):
+        if entry.is_dir() and _is_package(entry):
             yield from _modules(entry.path, package + "." + entry.name)
         elif stem == "__init__":
             yield package, True, entry.path
@@ -93,9 +139,14 @@ def _byte_code(path):
         return None
 
 
-def _warm():
-    """Fills the caches that a first call pays for."""
+def _warm_numpy():
     import numpy
+
+    numpy.linalg.solve(numpy.array([[3.0, 1.0], [1.0, 2.0]]), numpy.array([9.0, 8.0]))
+    str(numpy.arange(6).reshape(2, 3) / 7), numpy.roots([1, -3, 2]), numpy.random.default_rng(1).random()
+
+
+def _warm_sympy():
     import sympy
 
     x, y = sympy.symbols("x y")
@@ -120,8 +171,6 @@ def _warm():
     sympy.nsolve(sympy.cos(x) - x, 1)
     sympy.binomial(10, 3), sympy.gcd(12, 18), sympy.lcm(4, 6), sympy.sqrt(50), sympy.Rational(1, 3).evalf(20)
     sympy.sympify("2*x + 1"), sympy.latex(x**2 / 3), sympy.pretty(x**2 / 3), str(sympy.pi), repr(sympy.Eq(x, y))
-    numpy.linalg.solve(numpy.array([[3.0, 1.0], [1.0, 2.0]]), numpy.array([9.0, 8.0]))
-    str(numpy.arange(6).reshape(2, 3) / 7), numpy.roots([1, -3, 2]), numpy.random.default_rng(1).random()
 
 
 def _every_type():
@@ -158,7 +207,8 @@ def compile_step(code):
 def prepare(seed):
     _orrery.seed_entropy(seed)
     _seed_python(seed)
-    _seed_numpy(seed & 0xFFFFFFFF)
+    if _seed_numpy is not None:
+        _seed_numpy(seed & 0xFFFFFFFF)
 
 
 def flush():
@@ -177,14 +227,20 @@ def describe(error):
 
 for _name in PRELOADED:
     importlib.import_module(_name)
-_archive = Archive(sys.path[-1])
-_warm()
+for _name in IMPORTS:
+    _load(_name)
+_archive = Archive()
+# The caches that a first call pays for.
+if "numpy" in IMPORTS:
+    _warm_numpy()
+if "sympy" in IMPORTS:
+    _warm_sympy()
 
 _compile = compile
 _stdout = sys.stdout
 _format = traceback.format_exception_only
 _seed_python = sys.modules["random"].seed
-_seed_numpy = sys.modules["numpy"].random.seed
+_seed_numpy = sys.modules["numpy"].random.seed if "numpy" in sys.modules else None
 
 _main = types.ModuleType("__main__")
 _main.__builtins__ = builtins

@@ -216,9 +216,10 @@ StatusOr<std::string> TreeSections(const Gathered& all, const ReportInput& input
   const schema::TreeRecord& record = *all.shown;
   ORRERY_ASSIGN_OR_RETURN(const search::Tree tree, ToSearchTree(record));
   const std::vector<search::Trajectory> best = search::BestTrajectories(tree, 1);
-  std::string html =
-      fmt::format("<section><h2>One search: problem {}</h2><p>{}</p><p class=\"quiet small\">Reference answer: {}.",
-                  Escape(all.shown_id), Escape(ViewOf(record.question())), Escape(ViewOf(record.answer())));
+  std::string html = fmt::format("<section><h2>One search: problem {}</h2><p>{}</p><p class=\"quiet small\">{}.",
+                                 Escape(all.shown_id), Escape(ViewOf(record.question())),
+                                 record.checker() != nullptr ? "Answers were judged by the problem's own checker"
+                                                             : "Reference answer: " + Escape(ViewOf(record.answer())));
   if (static_cast<int>(tree.nodes.size()) > input.tree_nodes)
     html += fmt::format(" The first {} of {} nodes are drawn.", input.tree_nodes, tree.nodes.size());
   html += "</p>\n" + Legend() + "<div class=\"scroll\" tabindex=\"0\">\n" +
@@ -272,9 +273,10 @@ std::string SettingsSection(const ReportInput& input) {
       input.isolation == "none"
           ? std::string("<strong>none</strong>: the models' programs could read and write this user's files.")
           : Escape(input.isolation));
-  if (!input.guards.empty()) {
+  if (!input.summary.guards.empty()) {
     html += "<ul class=\"small\">\n";
-    for (const std::string& guard : input.guards) html += fmt::format("<li>{}</li>\n", Escape(guard));
+    for (const auto& guard : input.summary.guards)
+      html += fmt::format("<li>{}</li>\n", Escape(sandbox::Describe(guard)));
     html += "</ul>\n";
   }
   return html + "</section>\n";

@@ -17,7 +17,6 @@ struct ReportInput {
   std::string title;                                          // "quickstart, paper-r1"
   std::vector<std::pair<std::string, std::string>> settings;  // shown in this order: {"search.rollouts", "8"}
   std::string isolation;                                      // "bubblewrap", "none" (shown in red)
-  std::vector<std::string> guards;                            // Sandbox::Guards(), a line each
   Summary summary;
   ExportCounts exported;
   size_t output_limit = 4096;

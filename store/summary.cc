@@ -59,6 +59,8 @@ StatusOr<Summary> Summarise(const Store& store, const std::vector<ProblemName>& 
 
 std::string ToJson(const Summary& summary) {
   const Measured& measured = summary.measured;
+  auto guards = nlohmann::ordered_json::object();
+  for (const auto& guard : summary.guards) guards[guard.name] = {{"active", guard.active}, {"detail", guard.detail}};
   const nlohmann::ordered_json json = {
       {"fingerprint", summary.fingerprint},
       {"digest", summary.digest},
@@ -79,6 +81,7 @@ std::string ToJson(const Summary& summary) {
       {"model", summary.model},
       {"seed", summary.seed},
       {"version", summary.version},
+      {"isolation", guards},
       {"measured",
        {{"seconds", measured.seconds},
         {"tokens_per_second", measured.tokens_per_second},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "sandbox/guard.h"
 #include "store/export.h"
 #include "store/store.h"
 
@@ -43,11 +44,12 @@ struct Summary {
   std::string model;
   uint64_t seed = 0;
   std::string version;
+  std::vector<sandbox::Guard> guards;  // what stood around the models' code in the run that wrote this
   Measured measured;
 };
 
-// Everything that can be counted from the records, the digest included; model, seed, version and `measured` are the
-// caller's.
+// Everything that can be counted from the records, the digest included; model, seed, version, guards and `measured` are
+// the caller's.
 StatusOr<Summary> Summarise(const Store& store, const std::vector<ProblemName>& problems, std::string_view fingerprint);
 
 // Ends with a newline; keys in the order of DESIGN.

@@ -109,11 +109,13 @@ TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutE
   const auto answer = builder.CreateString(problem.answer);
   const auto source = builder.CreateString(problem.source);
   const auto level = builder.CreateString(problem.level);
+  flatbuffers::Offset<flatbuffers::String> checker;
+  if (!problem.checker.empty()) checker = builder.CreateString(problem.checker);
   builder.Finish(schema::CreateTreeRecord(builder, key, question, answer, source, level, builder.CreateVector(nodes),
                                           builder.CreateVector(expansion_offsets), builder.CreateVector(rollouts),
                                           solved, static_cast<uint32_t>(setting.rules->rollouts),
                                           static_cast<uint32_t>(setting.rules->extra_rollouts_when_unsolved),
-                                          setting.exhausted));
+                                          setting.exhausted, checker));
   return TreeChunk(std::move(builder));
 }
 

@@ -8,15 +8,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <map>
 #include <numeric>
+#include <thread>
 
 #include "actors/system.h"
 #include "base/digest.h"
 #include "base/paths.h"
 #include "store/convert.h"
 #include "tests/actors/scripted_engine.h"
+#include "tests/sandbox/processes.h"
 
 namespace orrery {
 namespace {
@@ -51,6 +56,7 @@ struct Scene {
   uint64_t fail_after = 0;
   size_t live_trees = 8;
   actors::Watch watch = [] { return false; };
+  std::shared_ptr<const std::vector<reasoning::Problem>> given = nullptr;  // in place of `problems` made ones
 };
 
 // One sandbox and one grader for the whole test program: they hold nothing of a campaign.
@@ -94,7 +100,7 @@ actors::CampaignOutcome Play(const Scene& scene) {
   context->store = store.get();
   context->meters = &MetersOf(scene);
   return actors::RunCampaign({.context = context,
-                              .problems = Problems(scene.problems),
+                              .problems = scene.given != nullptr ? scene.given : Problems(scene.problems),
                               .engine = engine,
                               .sandboxes = {TheSandbox()},
                               .graders = {TheGrader()},
@@ -271,6 +277,66 @@ TEST(Campaign, AnEngineThatFailsEndsTheRunWithItsReasonAndResumes) {
   broken.fail_after = 0;
   EXPECT_EQ(Play(broken).failure, "");
   EXPECT_EQ(Digest(broken.folder), Digest(whole.folder));
+}
+
+TEST(Campaign, AProblemsOwnCheckerJudgesItsAnswers) {
+  auto problems = std::make_shared<std::vector<reasoning::Problem>>();
+  for (int i = 0; i < 6; ++i) {
+    problems->push_back({.id = "c" + std::to_string(i),
+                         .question = "What is printed last?",
+                         .checker = "assert 'print' in program\nassert answer == output.split()[-1], 'another one'"});
+  }
+  const Scene scene{.folder = FreshFolder("checker"), .rules = SmallRules(), .given = problems};
+  ASSERT_EQ(Play(scene).failure, "");
+  auto store = store::Store::OpenReadOnly(scene.folder / "store");
+  ASSERT_TRUE(store.ok()) << store.status();
+  int right = 0, wrong = 0;
+  EXPECT_TRUE((*store)
+                  ->ForEachTree([&](std::string_view, const store::TreeChunk& tree) {
+                    EXPECT_NE(tree->checker(), nullptr);
+                    std::map<store::Path, const schema::Expansion*> expansions;
+                    for (const auto* expansion : *tree->expansions()) expansions[store::PathOf(*expansion)] = expansion;
+                    for (const auto& [path, expansion] : expansions) {
+                      std::string last;  // what the step that led here printed last: a final code's line
+                      if (!path.empty()) {
+                        const auto& parent = *expansions.at({path.begin(), path.end() - 1});
+                        last = parent.candidates()->Get(path.back())->output()->str();
+                      }
+                      for (const auto* candidate : *expansion->candidates()) {
+                        if (candidate->kind() != schema::StepKind::Answer) continue;
+                        const bool equal = candidate->answer()->str() + "\n" == last;
+                        EXPECT_EQ(candidate->grade() == schema::Grade::Equal, equal) << last;
+                        EXPECT_EQ(candidate->error()->str(), equal ? "" : "AssertionError: another one");
+                        ++(equal ? right : wrong);
+                      }
+                    }
+                    return true;
+                  })
+                  .ok());
+  EXPECT_GT(right, 0);
+  EXPECT_GT(wrong, 0);
+}
+
+TEST(Campaign, ASupervisorThatDiesUnderItChangesNothing) {
+  Scene quiet{.folder = FreshFolder("quiet"), .rules = SmallRules()};
+  ASSERT_EQ(Play(quiet).failure, "");
+  Scene troubled{.folder = FreshFolder("troubled"), .rules = SmallRules()};
+  // Fewer deaths than a step has tries.
+  std::atomic<bool> over = false;
+  int deaths = 0;
+  std::thread killer([&] {
+    while (!over && deaths < 3) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      const auto supervisors = sandbox::Descendants("supervisor");
+      if (supervisors.empty()) continue;
+      deaths += kill(supervisors[0], SIGKILL) == 0;
+    }
+  });
+  EXPECT_EQ(Play(troubled).failure, "");
+  over = true;
+  killer.join();
+  EXPECT_GT(deaths, 0);
+  EXPECT_EQ(Digest(troubled.folder), Digest(quiet.folder));
 }
 
 TEST(Campaign, NoActorIsLeftBehind) {

@@ -28,6 +28,9 @@ model::Generation Write(const model::GenerationRequest& request, std::string_vie
   } else if (dice(2, 3) == 0) {
     generation.text = fmt::format("print({})\n", dice(3, 3));
     generation.stop = "<end_of_code>";
+  } else if (dice(7, 6) == 0) {
+    generation.text = "import random\nprint(random.randint(0, 99), end=' ')\n";
+    generation.stop = "<end_of_step>";
   } else if (dice(4, 8) == 0) {
     generation.text = "I do not know how to go on";
     generation.reason = model::FinishReason::kLength;

@@ -88,6 +88,16 @@ TEST(ParseProblem, AnswerPrecedence) {
   EXPECT_EQ(Parsed(R"({"question": "q", "answer": "\\boxed{5}\n#### 6"})").answer, "6");
 }
 
+TEST(ParseProblem, ACheckerStandsInPlaceOfAnAnswer) {
+  const Problem problem = Parsed(R"({"question": "q", "checker": "x = int(answer)\nassert x % 7 == 0"})");
+  EXPECT_EQ(problem.checker, "x = int(answer)\nassert x % 7 == 0");
+  EXPECT_EQ(problem.answer, "");
+  EXPECT_EQ(Parsed(R"({"question": "q", "answer": "14", "checker": "assert True"})").answer, "14");
+  EXPECT_EQ(Parsed(R"({"question": "q", "answer": "14", "checker": null})").checker, "");
+  for (const char* bad : {R"({"question": "q", "checker": ["a"]})", R"({"question": "q", "checker": " "})"})
+    EXPECT_NE(Refusal(bad).find("field \"checker\" was expected to be a text"), std::string::npos) << bad;
+}
+
 TEST(ParseProblem, IntegersAreNormalised) {
   for (const auto& [written, expected] :
        {std::pair{"025", "25"}, {"-007", "-7"}, {"000", "0"}, {"-", "-"}, {"0.50", "0.50"}, {"0x1", "0x1"}}) {

@@ -4,62 +4,24 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <cstdio>
+#include <random>
 #include <thread>
 #include <vector>
 
 #include "sandbox/sandbox.h"
+#include "tests/sandbox/processes.h"
 
 namespace orrery::sandbox {
 namespace {
 
 using std::chrono::milliseconds;
-
-struct Process {
-  pid_t pid = 0;
-  pid_t parent = 0;
-  std::string name;
-};
-
-// Those that run or could; what has ended and waits for its parent is not among them.
-std::vector<Process> Processes() {
-  std::vector<Process> found;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string number = entry.path().filename().string();
-    if (number.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream file(entry.path() / "stat");
-    std::string stat;
-    std::getline(file, stat);
-    const size_t open = stat.find('('), close = stat.rfind(')');
-    if (close == std::string::npos) continue;
-    std::istringstream rest(stat.substr(close + 1));
-    char state = 0;
-    Process process{std::stoi(number), 0, stat.substr(open + 1, close - open - 1)};
-    if (rest >> state >> process.parent && state != 'Z') found.push_back(process);
-  }
-  return found;
-}
-
-// This process's descendants of a name ("" for any), nearest first.
-std::vector<pid_t> Descendants(const std::string& name) {
-  const auto all = Processes();
-  std::vector<pid_t> family = {getpid()};
-  std::vector<pid_t> named;
-  for (size_t i = 0; i < family.size(); ++i) {
-    for (const auto& process : all) {
-      if (process.parent != family[i]) continue;
-      family.push_back(process.pid);
-      if (name.empty() || process.name == name) named.push_back(process.pid);
-    }
-  }
-  return named;
-}
 
 // True where soon every process is gone, and whoever ended and came to us has been waited for. The machine may be busy:
 // soon is three seconds.
@@ -160,6 +122,79 @@ TEST_P(DeathTest, OfTheCallerLeavesNobody) {
   waitpid(caller, &status, 0);
   EXPECT_EQ(WTERMSIG(status), SIGKILL);
   EXPECT_TRUE(NobodyLeft());
+}
+
+TEST_P(DeathTest, OfDescriptorsIsAFreshSupervisor) {
+  EXPECT_EQ(Run("x = 1").verdict, Verdict::kOk);
+  const pid_t poisoned = Descendants("supervisor").at(0);
+  const rlimit none{0, 0};
+  ASSERT_EQ(prlimit(poisoned, RLIMIT_NOFILE, &none, nullptr), 0);
+  ExpectInternalThenRecovery(Run("x = 2"));
+  EXPECT_NE(Descendants("supervisor").at(0), poisoned);
+}
+
+// A step that ended ok is not timed again: stopped for longer than the deadline while it is replayed, it is still ok.
+TEST_P(DeathTest, OfTimeIsNotDecidedAgainOnReplay) {
+  SandboxOptions options;
+  options.isolation = GetParam();
+  options.wall_seconds = 2;
+  options.snapshot_count = 0;
+  auto started = Sandbox::Start(options);
+  ASSERT_TRUE(started.ok()) << started.status();
+  sandbox_ = std::move(*started);
+  const std::string slow = "n = 0\nwhile n < 12_000_000: n += 1\nprint(n)";
+  std::thread stopper([&] {
+    std::vector<pid_t> interpreters;
+    for (int i = 0; i < 2000 && interpreters.size() < 2; ++i) {
+      std::this_thread::sleep_for(milliseconds(1));
+      interpreters = Descendants("interpreter");
+    }
+    ASSERT_GE(interpreters.size(), 2U);
+    kill(interpreters[1], SIGSTOP);
+    std::this_thread::sleep_for(milliseconds(3000));
+    kill(interpreters[1], SIGCONT);
+  });
+  const auto result = sandbox_->Run({{{slow, 1}}, {"print(n)", 2}});
+  stopper.join();
+  EXPECT_EQ(result.verdict, Verdict::kOk) << Name(result.verdict) << " " << result.error;
+  EXPECT_EQ(result.output, "12000000\n");
+  EXPECT_GT(result.wall_seconds, 3);
+}
+
+TEST_P(DeathTest, OfTheSupervisorFiftyTimesAtRandom) {
+  constexpr int kTimes = 50;
+  std::mt19937 random(7);
+  double longest = 0;
+  for (int i = 0; i < kTimes; ++i) {
+    // The first steps go through a fresh supervisor; then it dies at any moment of a walk over a few more.
+    ASSERT_EQ(Run("x = 1").output, "") << i;
+    const pid_t supervisor = Descendants("supervisor").at(0);
+    const auto family = Descendants("");
+    std::thread killer([&, delay = random() % 60] {
+      std::this_thread::sleep_for(milliseconds(delay));
+      kill(supervisor, SIGKILL);
+    });
+    for (bool died = false; !died;) {
+      const auto result = sandbox_->Run({{{"x = 1", 1}}, {"print(sum(range(x, 5000)))", 2}});
+      died = result.verdict == Verdict::kInternal;
+      if (!died) {
+        ASSERT_EQ(result.output, "12497500\n");
+      }
+    }
+    const auto died = std::chrono::steady_clock::now();
+    killer.join();
+    const auto left = [&] {
+      const auto now = Descendants("interpreter");
+      return std::any_of(family.begin(), family.end(),
+                         [&](pid_t pid) { return std::find(now.begin(), now.end(), pid) != now.end(); });
+    };
+    while (left() && std::chrono::steady_clock::now() < died + std::chrono::seconds(5))
+      std::this_thread::sleep_for(milliseconds(1));
+    ASSERT_FALSE(left());
+    longest = std::max(longest, std::chrono::duration<double>(std::chrono::steady_clock::now() - died).count());
+  }
+  std::printf("%d kills; the longest that an orphan lived: %.3f s\n", kTimes, longest);
+  EXPECT_LT(longest, 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Walls, DeathTest, ::testing::Values(Isolation::kBubblewrap, Isolation::kNone),

@@ -233,9 +233,11 @@ TEST(SandboxStart, TheGuardsSayWhatIsActive) {
   auto sandbox = Sandbox::Start(Options());
   ASSERT_TRUE(sandbox.ok()) << sandbox.status();
   std::string all;
-  for (const auto& guard : (*sandbox)->Guards()) all += guard + "\n";
-  for (const char* part : {"bubblewrap", "own namespaces: user pid net mnt ipc uts", "no new privileges: yes",
-                           "capabilities: none", "memory: 256 MiB", "fixed addresses"}) {
+  for (const auto& guard : (*sandbox)->Guards()) all += Describe(guard) + "\n";
+  for (const char* part :
+       {"bubblewrap", "namespaces: user pid net mnt ipc uts", "no_new_privs: set", "capabilities dropped: all",
+        "seccomp: 1 filters", "landlock: ", "file size 0", "memory: 256 MiB", "packages: mpmath numpy sympy",
+        "fixed addresses", "cgroup memory", "cgroup pids"}) {
     EXPECT_NE(all.find(part), std::string::npos) << part << " is not in\n" << all;
   }
 }

@@ -45,14 +45,17 @@ TEST(Wire, ResultsComeBack) {
 }
 
 TEST(Wire, SetupAndReadyComeBack) {
-  const sandbox::Setup setup{1.5, 2, 3, 4, 5, true, "i", "z", "p", "user:[1]"};
+  const sandbox::Setup setup{1.5, 2, 3, 4, 5, true, "i", "z", "p", "m", "user:[1]"};
   const auto setup_back = DecodeSetup(Encode(setup));
   ASSERT_TRUE(setup_back.ok());
   EXPECT_EQ(Encode(*setup_back), Encode(setup));
-  const Ready ready{"why", {"one", "", "three"}};
+  const Ready ready{"why", {{"one", true, "1"}, {"", false, ""}, {"three", true, "3"}}};
   const auto ready_back = DecodeReady(Encode(ready));
   ASSERT_TRUE(ready_back.ok());
-  EXPECT_EQ(ready_back->guards, ready.guards);
+  EXPECT_EQ(Encode(*ready_back), Encode(ready));
+  ASSERT_EQ(ready_back->guards.size(), 3U);
+  EXPECT_EQ(ready_back->guards[2].detail, "3");
+  EXPECT_FALSE(ready_back->guards[1].active);
 }
 
 TEST(Wire, EveryCutIsAnErrorAndSoIsEveryExtraByte) {

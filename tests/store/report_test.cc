@@ -85,8 +85,8 @@ class Report : public testing::Test {
     input_.title = "A <title> & more";
     input_.settings = {{"search.rollouts", "8"}, {"odd", "</code><script>"}};
     input_.isolation = "bubblewrap";
-    input_.guards = {"namespaces: user, pid <all>"};
     input_.summary = Summarise(*store_, names_, "f1").value();
+    input_.summary.guards = {{"namespaces", true, "user, pid <all>"}};
     input_.summary.model = "a-model";
   }
   std::string Make() {

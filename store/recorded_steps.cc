@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/recorded_steps.h"
+
+#include <map>
+
+#include "reasoning/seeds.h"
+#include "reasoning/verifier.h"
+
+namespace orrery::store {
+namespace {
+
+std::string TextOf(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
+
+using Expansions = std::map<Path, const schema::Expansion*>;
+
+// The state of the interpreter at a node, and what its program printed up to there.
+struct Prefix {
+  std::vector<sandbox::Step> steps;
+  std::string printed;
+};
+
+StatusOr<Prefix> PrefixOf(const Expansions& expansions, const Path& path, uint64_t key) {
+  Prefix prefix;
+  for (size_t depth = 0; depth < path.size(); ++depth) {
+    const Path node(path.begin(), path.begin() + static_cast<ptrdiff_t>(depth));
+    const auto found = expansions.find(node);
+    const auto* candidates = found == expansions.end() ? nullptr : found->second->candidates();
+    if (candidates == nullptr || path[depth] >= candidates->size())
+      return Corrupt("an expansion's path takes candidate {} at depth {}, where there is none", path[depth], depth);
+    const schema::Candidate& candidate = *candidates->Get(path[depth]);
+    if (candidate.verdict() != schema::Verdict::Ok) continue;  // an answer, or a tolerated error
+    prefix.steps.push_back({TextOf(candidate.code()), reasoning::StepSeed(key, node)});
+    prefix.printed += TextOf(candidate.output());
+  }
+  return prefix;
+}
+
+}  // namespace
+
+StatusOr<std::vector<RecordedStep>> RecordedSteps(const schema::TreeRecord& tree, uint64_t seed) {
+  const uint64_t key = reasoning::TreeRandomKey(seed, TextOf(tree.problem()));
+  Expansions expansions;
+  if (tree.expansions() != nullptr) {
+    for (const auto* expansion : *tree.expansions()) expansions[PathOf(*expansion)] = expansion;
+  }
+  std::vector<RecordedStep> steps;
+  for (const auto& [path, expansion] : expansions) {
+    ORRERY_ASSIGN_OR_RETURN(const Prefix prefix, PrefixOf(expansions, path, key));
+    const uint64_t step_seed = reasoning::StepSeed(key, path);
+    const auto* candidates = expansion->candidates();
+    for (flatbuffers::uoffset_t i = 0; candidates != nullptr && i < candidates->size(); ++i) {
+      const schema::Candidate& candidate = *candidates->Get(i);
+      RecordedStep step;
+      step.path = path;
+      step.candidate = static_cast<int>(i);
+      step.grade = candidate.grade();
+      step.verdict = candidate.verdict();
+      step.output = TextOf(candidate.output());
+      step.error = TextOf(candidate.error());
+      step.checks = tree.checker() != nullptr && candidate.grade() != schema::Grade::NotGraded;
+      if (step.checks) {
+        reasoning::Submission submission{TextOf(candidate.answer()), prefix.printed, {}};
+        for (const auto& parent : prefix.steps) submission.program.push_back(parent.code);
+        step.request.step = {reasoning::CheckerCode(TextOf(tree.checker()), submission), step_seed};
+      } else if (candidate.verdict() != schema::Verdict::NotRun) {
+        step.request = {prefix.steps, {TextOf(candidate.code()), step_seed}};
+      } else {
+        continue;
+      }
+      steps.push_back(std::move(step));
+    }
+  }
+  return steps;
+}
+
+}  // namespace orrery::store

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// This test's descendants, as /proc shows them.
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace orrery::sandbox {
+
+struct Process {
+  pid_t pid = 0;
+  pid_t parent = 0;
+  char state = 0;  // 'Z': ended, not yet waited for
+  std::string name;
+};
+
+inline std::vector<Process> AllProcesses() {
+  std::vector<Process> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string number = entry.path().filename().string();
+    if (number.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(entry.path() / "stat");
+    std::string stat;
+    std::getline(file, stat);
+    const size_t open = stat.find('('), close = stat.rfind(')');
+    if (close == std::string::npos) continue;
+    std::istringstream rest(stat.substr(close + 1));
+    Process process{std::stoi(number), 0, 0, stat.substr(open + 1, close - open - 1)};
+    if (rest >> process.state >> process.parent) found.push_back(process);
+  }
+  return found;
+}
+
+// Nearest first.
+inline std::vector<Process> Family() {
+  const auto all = AllProcesses();
+  std::vector<Process> family;
+  std::vector<pid_t> parents = {getpid()};
+  for (size_t i = 0; i < parents.size(); ++i) {
+    for (const auto& process : all) {
+      if (process.parent != parents[i]) continue;
+      parents.push_back(process.pid);
+      family.push_back(process);
+    }
+  }
+  return family;
+}
+
+// Those of a name ("" for any) that run or could.
+inline std::vector<pid_t> Descendants(const std::string& name) {
+  std::vector<pid_t> found;
+  for (const auto& process : Family()) {
+    if (process.state != 'Z' && (name.empty() || process.name == name)) found.push_back(process.pid);
+  }
+  return found;
+}
+
+inline uint64_t ResidentKib(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stoull(line.substr(6));
+  }
+  return 0;
+}
+
+inline size_t Descriptors(pid_t pid) {
+  std::error_code error;
+  const std::filesystem::directory_iterator folder("/proc/" + std::to_string(pid) + "/fd", error);
+  return error ? 0 : static_cast<size_t>(std::distance(begin(folder), end(folder)));
+}
+
+}  // namespace orrery::sandbox
