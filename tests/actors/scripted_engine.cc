@@ -63,6 +63,10 @@ Status ScriptedEngine::Submit(model::GenerationRequest request) {
   return absl::OkStatus();
 }
 
+void ScriptedEngine::Cancel(uint64_t id) {
+  std::erase_if(pending_, [id](const model::GenerationRequest& request) { return request.id == id; });
+}
+
 StatusOr<std::vector<model::Generation>> ScriptedEngine::Step() {
   ++counters_.batches;
   counters_.rows += pending_.size();

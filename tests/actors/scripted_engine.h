@@ -36,6 +36,7 @@ class ScriptedEngine : public model::Engine {
   const model::Tokenizer& tokenizer() const override { return tokenizer_; }
   int context_length() const override { return 1 << 20; }
   Status Submit(model::GenerationRequest request) override;
+  void Cancel(uint64_t id) override;
   StatusOr<std::vector<model::Generation>> Step() override;
   bool Idle() const override { return pending_.empty(); }
   model::EngineCounters Counters() const override { return counters_; }
