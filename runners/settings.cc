@@ -65,8 +65,6 @@ search::Rules RulesOf(const schema::SearchConfig& config) {
   return rules;
 }
 
-namespace {
-
 StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config, const model::ModelSource& model) {
   switch (config.chat_format()) {
     case schema::ChatTurns::chatml: return reasoning::ChatFormat::kChatMl;
@@ -83,8 +81,6 @@ StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config,
   if (!format.ok()) return InvalidInput("{}: {}; {}", model.path().string(), Message(format.status()), kRemedy);
   return *format;
 }
-
-}  // namespace
 
 StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config, const model::ModelSource& model) {
   const auto file = config.prompt_file()->string_view();

@@ -22,6 +22,8 @@ search::Rules RulesOf(const schema::SearchConfig& config);
 // the model's own template.
 StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config, const model::ModelSource& model);
 model::EngineOptions EngineOptionsOf(const schema::Config& config);
+// The turns of search.chat_format or of the model's own template.
+StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config, const model::ModelSource& model);
 sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config);
 reasoning::GraderOptions GraderOptionsOf(const schema::GraderConfig& config);
 StatusOr<reasoning::ProblemSet> LoadProblemsOf(const schema::Config& config);
