@@ -58,7 +58,7 @@ Status Serve(const schema::Flags& flags) {
   fetch.progress = !flags.quiet;
   ORRERY_ASSIGN_OR_RETURN(const auto path, model::LocateModel(registry, config->model()->name()->string_view(), fetch));
   ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(path));
-  const auto format = ChatFormatOf(*config->search(), *source);
+  const auto format = ChatFormatOf(*config->search(), source.get());
   if (!format.ok()) fmt::print(stderr, "serve: no chats: {}\n", Message(format.status()));
   ORRERY_ASSIGN_OR_RETURN(auto engine, model::Engine::Load(path, EngineOptionsOf(*config)));
   ServedModel served;

@@ -6,8 +6,6 @@
 #include <boost/asio/ip/address.hpp>
 #include <charconv>
 
-#include "runners/serve_http.h"
-
 namespace orrery::runners {
 
 StatusOr<ListenAddress> ParseListenAddress(std::string_view text) {
@@ -31,16 +29,16 @@ StatusOr<ListenAddress> ParseListenAddress(std::string_view text) {
   return address;
 }
 
-Status CheckExposure(const ServeOptions& options, const ListenAddress& address) {
+Status CheckExposure(const ListenAddress& address, bool token, bool tls) {
   if (address.loopback) return absl::OkStatus();
-  if (options.token.empty())
+  if (!token)
     return InvalidInput(
-        "serve.listen: {} can be reached by others: set a token in the environment variable that serve.token_variable "
-        "names",
-        options.listen);
-  if (options.certificate.empty())
+        "serve.listen: {} can be reached by others: a token is needed, in the environment variable that "
+        "serve.token_variable names",
+        address.host);
+  if (!tls)
     return InvalidInput("serve.listen: {} can be reached by others: serve.certificate and serve.private_key are needed",
-                        options.listen);
+                        address.host);
   return absl::OkStatus();
 }
 

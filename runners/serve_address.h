@@ -11,8 +11,6 @@
 
 namespace orrery::runners {
 
-struct ServeOptions;
-
 struct ListenAddress {
   std::string host;  // 127.0.0.1, ::1
   uint16_t port = 0;
@@ -23,7 +21,7 @@ struct ListenAddress {
 StatusOr<ListenAddress> ParseListenAddress(std::string_view text);
 
 // Elsewhere than on the loopback address a server needs a token and TLS.
-Status CheckExposure(const ServeOptions& options, const ListenAddress& address);
+Status CheckExposure(const ListenAddress& address, bool token, bool tls);
 
 // Whether the other side of a socket has closed it, half or wholly.
 bool HasHungUp(int socket);
