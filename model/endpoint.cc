@@ -47,7 +47,7 @@ class RemoteEngine final : public EndpointEngine {
       return InvalidInput("endpoint.model: {} has no model '{}'; it has {}", options.http.url, dialect_.model,
                           fmt::join(names, ", "));
     const int told = (*models)[static_cast<size_t>(listed - names.begin())].context_length;
-    if (context_length_ == 0) context_length_ = told;
+    if (context_length_ == 0) context_length_ = told == 0 ? options.context_otherwise : told;
     if (context_length_ == 0)
       return InvalidInput("model.context_length: {} does not tell how long its context is; expected it here",
                           options.http.url);

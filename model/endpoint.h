@@ -18,9 +18,10 @@ namespace orrery::model {
 
 struct EndpointOptions {
   HttpClientOptions http;
-  EndpointDialect dialect;  // an empty model takes the only one that the server lists
-  int choices = 8;          // of one call at most
-  int context_length = 0;   // 0: what the server tells
+  EndpointDialect dialect;    // an empty model takes the only one that the server lists
+  int choices = 8;            // of one call at most
+  int context_length = 0;     // 0: what the server tells
+  int context_otherwise = 0;  // where the server does not tell either
 };
 
 // An engine that says what its server's model is called.

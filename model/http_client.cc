@@ -297,9 +297,16 @@ class PooledClient final : public HttpClient {
 }  // namespace
 
 StatusOr<std::unique_ptr<HttpClient>> HttpClient::Create(const HttpClientOptions& options) {
-  ORRERY_ASSIGN_OR_RETURN(HttpAddress address, ParseHttpAddress(options.url));
+  auto parsed = ParseHttpAddress(options.url);
+  if (!parsed.ok()) return Annotate(parsed.status(), "endpoint.url");
+  HttpAddress address = *std::move(parsed);
+  const auto odd = [](unsigned char c) { return c <= ' ' || c >= 127; };
+  if (std::any_of(options.key.begin(), options.key.end(), odd))
+    return InvalidInput(
+        "endpoint.key_variable: the key holds a blank, a line's end or the like; expected visible ASCII");
   if (!options.key.empty() && !address.tls && !address.loopback)
-    return InvalidInput("{}: the key would travel in the clear; expected https, or no key", options.url);
+    return InvalidInput("endpoint.url: the key would travel to {} in the clear; expected https, or no key",
+                        options.url);
   auto client = std::make_unique<PooledClient>(options, std::move(address));
   ORRERY_RETURN_IF_ERROR(client->Start());
   return client;

@@ -71,12 +71,14 @@ Status PrepareFolder(const std::filesystem::path& out) {
 // `source`: the model's files, whose tokenizer counts; null: bytes are counted.
 StatusOr<std::shared_ptr<model::EndpointEngine>> ConnectEndpoint(const schema::Config& config,
                                                                  const model::ModelSource* source) {
-  ORRERY_ASSIGN_OR_RETURN(const auto options, EndpointOptionsOf(config));
+  ORRERY_ASSIGN_OR_RETURN(auto options, EndpointOptionsOf(config));
   std::unique_ptr<model::Tokenizer> tokenizer;
   if (source == nullptr) {
     tokenizer = std::make_unique<model::ByteTokenizer>();
   } else {
     ORRERY_ASSIGN_OR_RETURN(tokenizer, source->ReadTokenizer());
+    ORRERY_ASSIGN_OR_RETURN(const auto shape, source->Shape());
+    options.context_otherwise = shape.context_length;
   }
   ORRERY_ASSIGN_OR_RETURN(auto engine, model::EndpointEngine::Connect(options, std::move(tokenizer)));
   return engine;
@@ -290,6 +292,11 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
                                             .threads = Threads(plan.config->run()->threads())},
                                            std::ref(watcher));
   const model::EngineCounters counters = engine->Counters();
+  if (plan.endpoint) {
+    const model::HttpCounters calls = plan.endpoint->Calls();
+    spdlog::info("{} calls to {}, tried again {} times", calls.calls, plan.config->endpoint()->url()->string_view(),
+                 calls.retries);
+  }
   const Status written =
       WriteOutputs({.out = plan.out,
                     .config = &plan.config,

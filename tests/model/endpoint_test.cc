@@ -315,12 +315,17 @@ TEST(Endpoint, WhatItRefusesNamesTheKey) {
   EXPECT_THAT(refused(options), AllOf(HasSubstr("no model 'c'"), HasSubstr("a, b")));
   options.dialect.model = "a";
   EXPECT_THAT(refused(options), HasSubstr("model.context_length"));
+  options.context_otherwise = 77;
+  EXPECT_EQ(Connect(options)->context_length(), 77);
   HostileServer page([](const HostileCall&) { return HttpAnswer(200, "<html>hello</html>", "text/html"); });
   EXPECT_THAT(refused(Options(page)), AllOf(HasSubstr(page.url() + "/models"), HasSubstr("<html>hello")));
   options.http.url = "http://example.org/v1";
   EXPECT_THAT(refused(options), HasSubstr("in the clear"));
+  options.http.key = "sk-1\r\nX-Other: 1";
+  EXPECT_THAT(refused(options), AllOf(HasSubstr("endpoint.key_variable"), Not(HasSubstr("sk-1"))));
+  options.http.key.clear();
   options.http.url = "ftp://example.org";
-  EXPECT_THAT(refused(options), HasSubstr("expected an address"));
+  EXPECT_THAT(refused(options), AllOf(HasSubstr("endpoint.url"), HasSubstr("expected an address")));
   options.http.url = "http://127.0.0.1:1/v1";
   EXPECT_THAT(refused(options), HasSubstr("no connection"));
   options.http = Options(two).http;
