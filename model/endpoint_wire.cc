@@ -286,6 +286,7 @@ StatusOr<std::vector<Generation>> ReadCompletionAnswer(std::string_view body,
     found[index.get<size_t>()] = *std::move(generation);
   }
   std::vector<Generation> generations;
+  generations.reserve(requests.size());
   for (auto& generation : found) generations.push_back(*std::move(generation));
   if (Greedy(requests.front())) generations.resize(requests.size(), Generation(generations.front()));
   return generations;

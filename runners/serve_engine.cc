@@ -87,8 +87,9 @@ void EngineThread::Batch() {
   auto finished = engine_->Step();
   if (finished.ok()) {
     for (model::Generation& generation : *finished) {
-      std::erase(in_flight_, generation.id);
-      events_.push_back({.id = generation.id, .generation = std::move(generation)});
+      const uint64_t id = generation.id;
+      std::erase(in_flight_, id);
+      events_.push_back({.id = id, .generation = std::move(generation)});
     }
     return;
   }

@@ -194,7 +194,7 @@ TEST(Serve, WhatCannotBeServedIsToldInOneLine) {
 
 std::vector<std::string> Campaign(const fs::path& out, const std::string& url, std::vector<std::string> more = {}) {
   std::vector<std::string> arguments = {"--out=" + out.string(), "--quiet"};
-  for (const char* setting : {"model.name=smollm2-135m-instruct", "run.limit=3", "model.precision=float32",
+  for (const char* setting : {"model.name=smollm2-135m-instruct", "run.limit=2", "model.precision=float32",
                               "search.rollouts=2", "search.candidates=3", "search.max_step_tokens=32",
                               "search.candidate_order=likely", "search.resamples=0", "search.top_k=50"}) {
     arguments.insert(arguments.end(), {"--set", setting});
@@ -250,6 +250,12 @@ TEST(Endpoint, OurServerGivesTheRecordsOfTheDirectCampaign) {
                                       {std::string("ORRERY_ENDPOINT_KEY=") + kToken});
   EXPECT_EQ(distrusted.code, 1);
   EXPECT_THAT(distrusted.errors, HasSubstr("its certificate is not trusted"));
+  // The certificate is another host's.
+  const std::string other = "https://localhost" + url.substr(url.rfind(':'));
+  const Ended mistaken = RunProgram("runners/campaign", Campaign(Fresh("mistaken"), other, ours),
+                                    {std::string("ORRERY_ENDPOINT_KEY=") + kToken});
+  EXPECT_EQ(mistaken.code, 1);
+  EXPECT_THAT(mistaken.errors, HasSubstr("its certificate is not trusted"));
 }
 
 TEST(Endpoint, AServerWithoutItsTokenizerIsCountedInBytes) {
