@@ -199,13 +199,16 @@ class Roofline {
 Status Bench(const Options& options) {
   ORRERY_ASSIGN_OR_RETURN(const model::Registry registry, model::Registry::Load());
   ORRERY_ASSIGN_OR_RETURN(const auto path, LocateModel(registry, options.model));
-  const bool bfloat16 = options.precision == "bfloat16";
+  const bool float32 = options.precision == "float32", int8 = options.precision == "int8";
   const auto backend =
-      kernels::Backend::Create(kernels::HostIsa(), bfloat16 ? kernels::Type::kBfloat16 : kernels::Type::kFloat32);
+      kernels::Backend::Create(kernels::HostIsa(), float32 ? kernels::Type::kFloat32 : kernels::Type::kBfloat16,
+                               int8 ? kernels::WeightType::kInt8 : kernels::WeightType::kSame);
   {
     model::EngineOptions engine_options;
     engine_options.threads = options.threads;
-    engine_options.precision = bfloat16 ? model::Precision::kBfloat16 : model::Precision::kFloat32;
+    engine_options.precision = float32 ? model::Precision::kFloat32
+                               : int8  ? model::Precision::kInt8
+                                       : model::Precision::kBfloat16;
     const auto start = Clock::now();
     ORRERY_ASSIGN_OR_RETURN(const auto engine, model::Engine::Load(path, engine_options));
     Report(options, "load", "load", Since(start), "s", fmt::format("instruction set {}", Name(backend->isa())));
@@ -235,7 +238,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Speed of the engine on this machine"};
   app.add_option("--model", options.model, "name or path")->capture_default_str();
   app.add_option("--precision", options.precision)
-      ->check(CLI::IsMember({"bfloat16", "float32"}))
+      ->check(CLI::IsMember({"bfloat16", "float32", "int8"}))
       ->capture_default_str();
   app.add_option("--threads", options.threads)->check(CLI::Range(1, 1024))->capture_default_str();
   app.add_option("--streams", options.streams, "numbers of streams")->delimiter(',')->capture_default_str();

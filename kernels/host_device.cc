@@ -106,17 +106,19 @@ class HostDevice : public Device {
 
   void Product(const WeightMatrix& matrix, const Buffer& input, int rows, Buffer& y) override {
     const ptrdiff_t stride = OutputStride(matrix);
+    const void* x_rows = InputOf(matrix, input, rows);
     pool_.ParallelFor(matrix.blocks(), [&](int block, int) {
-      Packed(matrix).Multiply(block, input.data(), rows, Floats(y) + ptrdiff_t{block} * matrix.block_columns(), stride);
+      Packed(matrix).Multiply(block, x_rows, rows, Floats(y) + ptrdiff_t{block} * matrix.block_columns(), stride);
     });
   }
 
   void AddProduct(const WeightMatrix& matrix, const Buffer& input, int rows, Buffer& x) override {
     const int stride = matrix.block_columns();
+    const void* x_rows = InputOf(matrix, input, rows);
     Reserve(rows, stride);
     pool_.ParallelFor(matrix.blocks(), [&](int block, int thread) {
       float* product = Scratch(thread);
-      Packed(matrix).Multiply(block, input.data(), rows, product, stride);
+      Packed(matrix).Multiply(block, x_rows, rows, product, stride);
       float* to = Floats(x) + ptrdiff_t{block} * stride;
       for (int r = 0; r < rows; ++r)
         backend_.Add(to + ptrdiff_t{r} * matrix.n(), product + ptrdiff_t{r} * stride, matrix.columns(block));
@@ -126,10 +128,11 @@ class HostDevice : public Device {
   void SwiGluProduct(const WeightMatrix& matrix, const Buffer& input, int rows, int run, Buffer& out) override {
     const int stride = matrix.block_columns();
     const size_t row_bytes = RowBytes(matrix.n() / 2);
+    const void* x_rows = InputOf(matrix, input, rows);
     Reserve(rows, stride);
     pool_.ParallelFor(matrix.blocks(), [&](int block, int thread) {
       float* product = Scratch(thread);
-      Packed(matrix).Multiply(block, input.data(), rows, product, stride);
+      Packed(matrix).Multiply(block, x_rows, rows, product, stride);
       uint8_t* to = Bytes(out) + size_t(block) * (stride / 2) * Size(type());
       for (int r = 0; r < rows; ++r)
         backend_.SwiGlu(product + ptrdiff_t{r} * stride, matrix.columns(block) / 2, run, to + r * row_bytes);
@@ -192,6 +195,20 @@ class HostDevice : public Device {
  private:
   size_t RowBytes(int width) const { return PaddedWidth(width) * Size(type()); }
 
+  // What the matrix multiplies by: the rows as they are, or quantised.
+  const void* InputOf(const WeightMatrix& matrix, const Buffer& input, int rows) {
+    if (matrix.type() == WeightType::kSame) return input.data();
+    const size_t from = RowBytes(matrix.k()), to = QuantisedStride(matrix.k());
+    const size_t needed = kernels::PaddedRows(rows) * to;
+    if (quantised_ == nullptr || quantised_->bytes() < needed)
+      quantised_ = HostBuffer::Make(Type::kFloat32, (needed + 3) / 4);
+    pool_.ParallelFor((rows + 7) / 8, [&](int unit, int) {
+      for (int r = unit * 8; r < std::min(rows, unit * 8 + 8); ++r)
+        backend_.Quantise(Bytes(input) + r * from, matrix.k(), Bytes(*quantised_) + r * to);
+    });
+    return quantised_->data();
+  }
+
   // Room for one product of `columns` columns a thread.
   void Reserve(int rows, int columns) {
     const size_t each = size_t(kernels::PaddedRows(rows)) * columns;
@@ -217,7 +234,7 @@ class HostDevice : public Device {
   ThreadPool& pool_;
   std::vector<int32_t> positions_, lengths_;
   std::vector<const int32_t*> pages_;
-  std::unique_ptr<Buffer> scratch_;
+  std::unique_ptr<Buffer> scratch_, quantised_;
   size_t scratch_each_ = 0;
 };
 

@@ -29,8 +29,8 @@ std::string_view Name(Isa isa) {
   return "unknown";
 }
 
-std::unique_ptr<Backend> Backend::Create(Isa isa, Type type) {
-  return isa == Isa::kReference ? reference::NewBackend(type) : cpu::NewBackend(isa, type);
+std::unique_ptr<Backend> Backend::Create(Isa isa, Type type, WeightType weights) {
+  return isa == Isa::kReference ? reference::NewBackend(type, weights) : cpu::NewBackend(isa, type, weights);
 }
 
 }  // namespace orrery::kernels

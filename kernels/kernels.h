@@ -21,6 +21,10 @@ namespace orrery::kernels {
 
 enum class Type : uint8_t { kFloat32, kBfloat16 };
 
+// What matrices hold and multiply in: the activations' own type, or int8 with one scale for each row of weights and one
+// for each row of activations. Sums of int8 products are exact, so they have the same bits on every processor.
+enum class WeightType : uint8_t { kSame, kInt8 };
+
 // What the arithmetic may use; results may differ in the last bits between two of these, and between these only.
 enum class Isa : uint8_t { kReference, kAvx2, kAvx512, kAvx512Bf16, kAmx };
 
@@ -35,16 +39,23 @@ constexpr int PaddedWidth(int width) { return (width + 31) / 32 * 32; }
 constexpr int PaddedRows(int rows) { return (rows + kRowTile - 1) / kRowTile * kRowTile; }
 constexpr size_t Size(Type type) { return type == Type::kFloat32 ? 4 : 2; }
 
+// A row of quantised activations takes this many bytes: the values, zeros up to a multiple of 64, and 64 bytes that
+// begin with the row's scale (float32).
+constexpr size_t QuantisedValues(int width) { return (static_cast<size_t>(width) + 63) / 64 * 64; }
+constexpr size_t QuantisedStride(int width) { return QuantisedValues(width) + 64; }
+
 // A weight matrix W [n × k], packed block by block as whoever multiplies by it wants it.
 class WeightMatrix {
  public:
-  WeightMatrix(int n, int k, int block_columns) : n_(n), k_(k), block_columns_(block_columns) {}
+  WeightMatrix(int n, int k, int block_columns, WeightType type = WeightType::kSame)
+      : n_(n), k_(k), block_columns_(block_columns), type_(type) {}
   virtual ~WeightMatrix() = default;
   WeightMatrix(const WeightMatrix&) = delete;
   WeightMatrix& operator=(const WeightMatrix&) = delete;
 
   int n() const { return n_; }
   int k() const { return k_; }
+  WeightType type() const { return type_; }
   // Output columns are computed in blocks of this many; the last one may be narrower.
   int block_columns() const { return block_columns_; }
   int blocks() const { return (n_ + block_columns_ - 1) / block_columns_; }
@@ -56,6 +67,7 @@ class WeightMatrix {
 
  private:
   int n_, k_, block_columns_;
+  WeightType type_;
 };
 
 // One that multiplies unit by unit; products are y = x·Wᵀ with float32 accumulation.
@@ -64,7 +76,8 @@ class Matrix : public WeightMatrix {
   using WeightMatrix::WeightMatrix;
 
   // y[r][c] for the block's columns c (y points at the block's first), r < rows. y needs room for PaddedRows(rows)
-  // rows, each with block_columns() columns; what lies beyond `rows` and columns(block) is scratch.
+  // rows, each with block_columns() columns; what lies beyond `rows` and columns(block) is scratch. Where type() is
+  // kInt8, x holds rows as Backend::Quantise writes them, with room for PaddedRows(rows).
   virtual void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const = 0;
 };
 
@@ -98,14 +111,19 @@ enum class RopePairs : uint8_t {
 
 class Backend {
  public:
-  static std::unique_ptr<Backend> Create(Isa isa, Type type);
+  static std::unique_ptr<Backend> Create(Isa isa, Type type, WeightType weights = WeightType::kSame);
   virtual ~Backend() = default;
 
   Isa isa() const { return isa_; }
   Type type() const { return type_; }
+  WeightType weights() const { return weights_; }
 
   virtual std::unique_ptr<Matrix> NewMatrix(int n, int k) const = 0;
   virtual size_t MatrixBytes(int n, int k) const = 0;
+
+  // One row of activations as int8: values · 127 / largest magnitude, to the nearest (even on a tie), scale =
+  // largest magnitude / 127.
+  virtual void Quantise(const void* x, int width, uint8_t* out) const = 0;
 
   // out = x / rms(x) · gain, rms over `width` with eps under the root.
   virtual void RmsNorm(const float* x, const float* gain, int width, float eps, void* out) const = 0;
@@ -143,11 +161,12 @@ class Backend {
   virtual void Exp(const float* logits, int count, float shift, float scale, float* weights) const = 0;
 
  protected:
-  Backend(Isa isa, Type type) : isa_(isa), type_(type) {}
+  Backend(Isa isa, Type type, WeightType weights) : isa_(isa), type_(type), weights_(weights) {}
 
  private:
   Isa isa_;
   Type type_;
+  WeightType weights_;
 };
 
 }  // namespace orrery::kernels

@@ -49,7 +49,11 @@ std::string ResultKey(const GenerationRequest& request) {
 }
 
 kernels::Type TypeOf(Precision precision) {
-  return precision == Precision::kBfloat16 ? kernels::Type::kBfloat16 : kernels::Type::kFloat32;
+  return precision == Precision::kFloat32 ? kernels::Type::kFloat32 : kernels::Type::kBfloat16;
+}
+
+kernels::WeightType WeightTypeOf(Precision precision) {
+  return precision == Precision::kInt8 ? kernels::WeightType::kInt8 : kernels::WeightType::kSame;
 }
 
 class TransformerEngine : public Engine {
@@ -59,12 +63,15 @@ class TransformerEngine : public Engine {
       : source_(std::move(source)),
         tokenizer_(std::move(tokenizer)),
         max_rows_(options.max_batch_rows),
-        backend_(kernels::Backend::Create(kernels::HostIsa(), TypeOf(options.precision))),
+        backend_(
+            kernels::Backend::Create(kernels::HostIsa(), TypeOf(options.precision), WeightTypeOf(options.precision))),
         pool_(options.threads),
         device_(kernels::NewHostDevice(*backend_, pool_)) {}
 
   Status MakeDevice(const EngineOptions& options) {
     if (!options.device) return absl::OkStatus();
+    if (options.precision == Precision::kInt8)
+      return InvalidInput("precision int8 is computed on the processor only; another device takes bfloat16 or float32");
     ORRERY_ASSIGN_OR_RETURN(device_, options.device(TypeOf(options.precision)));
     return absl::OkStatus();
   }

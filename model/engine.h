@@ -26,7 +26,11 @@ enum class Type : uint8_t;
 
 namespace orrery::model {
 
-enum class Precision : uint8_t { kBfloat16, kFloat32 };
+enum class Precision : uint8_t {
+  kBfloat16,
+  kFloat32,
+  kInt8,  // products in int8 (a scale for each row of weights and each token); all else as in bfloat16
+};
 
 struct EngineOptions {
   Precision precision = Precision::kBfloat16;

@@ -146,8 +146,14 @@ class Writer {
     const uint64_t width = tensor.shape[0], rows = tensor.elements() / width;
     std::vector<float> values(width);
     std::vector<uint16_t> halves(width);
+    const float* replaced = options_.weights != nullptr ? options_.weights->values(name) : nullptr;
     for (uint64_t row = 0; row < rows && out; ++row) {
-      Dequantise(tensor, SourceRow(shape_, name, row) * width, width, values.data());
+      const uint64_t first = SourceRow(shape_, name, row) * width;
+      if (replaced != nullptr) {
+        std::copy_n(replaced + first, width, values.data());
+      } else {
+        Dequantise(tensor, first, width, values.data());
+      }
       if (!options_.bfloat16) {
         out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(width * sizeof(float)));
         continue;
@@ -177,7 +183,7 @@ Status CopyFiles(const fs::path& from, const fs::path& to) {
 Status Fill(const fs::path& model, const fs::path& folder, const ExportOptions& options) {
   ORRERY_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(model));
   ORRERY_ASSIGN_OR_RETURN(const ModelShape shape, source->Shape());
-  const bool tied = source->Find("output.weight") == nullptr;
+  const bool tied = options.weights != nullptr ? options.weights->tied : source->Find("output.weight") == nullptr;
   Writer writer(*source, shape, folder, options);
   std::error_code error;
   if (fs::is_directory(model, error)) {

@@ -6,14 +6,24 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <string_view>
 
 #include "base/status.h"
 
 namespace orrery::model {
 
+// A model whose weights are not those of its files: GGUF's names of tensors to float32 values in the files' order of
+// rows.
+struct ReplacedWeights {
+  std::function<const float*(std::string_view name)> values;
+  bool tied = false;  // the table of embeddings is the output matrix too
+};
+
 struct ExportOptions {
   bool bfloat16 = false;                  // else float32, which holds every quantised weight exactly as it is read
   uint64_t shard_bytes = 5'000'000'000u;  // a file's data at most; more than one file come with an index
+  const ReplacedWeights* weights = nullptr;
 };
 
 // `model` is a GGUF file with a byte-level tokenizer, or a folder (whose weights are written anew, and whose other

@@ -2,8 +2,9 @@
 #include "model/transformer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
+
+#include "model/rope_angles.h"
 
 namespace orrery::model {
 namespace {
@@ -12,27 +13,6 @@ using kernels::Buffer;
 using kernels::Device;
 using kernels::PaddedWidth;
 using kernels::Type;
-
-struct Angles {
-  std::vector<float> cosine, sine;  // [context][head_dim / 2]
-};
-
-// Angles are float32 products, as the models were trained with.
-Angles AnglesOf(const ModelShape& shape) {
-  const int half = shape.attention.head_dim / 2;
-  Angles angles;
-  angles.cosine.resize(size_t(shape.context_length) * half);
-  angles.sine.resize(angles.cosine.size());
-  for (int i = 0; i < half; ++i) {
-    const float frequency = shape.RopeFrequency(i);
-    for (int p = 0; p < shape.context_length; ++p) {
-      const float angle = static_cast<float>(p) * frequency;
-      angles.cosine[size_t(p) * half + i] = static_cast<float>(std::cos(double{angle}) * shape.rope.magnitude);
-      angles.sine[size_t(p) * half + i] = static_cast<float>(std::sin(double{angle}) * shape.rope.magnitude);
-    }
-  }
-  return angles;
-}
 
 }  // namespace
 
@@ -73,7 +53,7 @@ Transformer::Transformer(Weights weights, Device& device, int pages, int max_row
     : weights_(std::move(weights)),
       device_(device),
       buffers_(std::make_unique<Buffers>(weights_, device, pages, max_rows)) {
-  const Angles angles = AnglesOf(shape());
+  const RopeAngles angles = AnglesOf(shape(), shape().context_length);
   const auto upload = [&](const std::vector<float>& values) {
     auto buffer = device_.NewBuffer(Type::kFloat32, values.size());
     device_.Upload(values.data(), values.size() * sizeof(float), *buffer, 0);

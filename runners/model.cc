@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <iostream>
 #include <iterator>
+#include <map>
 #include <thread>
 
 #include "base/paths.h"
@@ -111,7 +112,8 @@ Status Tokenize(const TokenizeOptions& options) {
 // ---- generate
 
 struct GenerateOptions {
-  std::string model, prompt, precision = "bfloat16";
+  std::string model, prompt;
+  model::Precision precision = model::Precision::kBfloat16;
   int max_tokens = 256, top_k = 0, threads = static_cast<int>(std::thread::hardware_concurrency());
   float temperature = 0, top_p = 1;
   std::vector<std::string> stops;
@@ -132,7 +134,7 @@ StatusOr<std::vector<reasoning::PromptPiece>> PromptPieces(const ModelSource& so
 Status Generate(const GenerateOptions& options) {
   ORRERY_ASSIGN_OR_RETURN(const std::filesystem::path path, Locate(options.model));
   model::EngineOptions engine_options;
-  engine_options.precision = options.precision == "float32" ? model::Precision::kFloat32 : model::Precision::kBfloat16;
+  engine_options.precision = options.precision;
   engine_options.threads = options.threads;
   engine_options.kv_bytes = uint64_t{512} << 20;
   ORRERY_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(path));
@@ -233,9 +235,12 @@ void AddGenerate(CLI::App& app, Status& status) {
       ->capture_default_str();
   command->add_option("--stop", options->stops, "a text that ends the continuation; may be given several times");
   command->add_option("--seed", options->seed, "of the random numbers")->capture_default_str();
-  command->add_option("--precision", options->precision)
-      ->check(CLI::IsMember({"bfloat16", "float32"}))
-      ->capture_default_str();
+  static const std::map<std::string, model::Precision> precisions = {{"bfloat16", model::Precision::kBfloat16},
+                                                                     {"float32", model::Precision::kFloat32},
+                                                                     {"int8", model::Precision::kInt8}};
+  command->add_option("--precision", options->precision, "bfloat16, float32 or int8")
+      ->transform(CLI::CheckedTransformer(precisions))
+      ->default_str("bfloat16");
   command->add_option("--threads", options->threads)->capture_default_str()->check(CLI::Range(1, 1024));
   command->callback([options, &status] { status = Generate(*options); });
 }

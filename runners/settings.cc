@@ -85,6 +85,19 @@ StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config,
   return *format;
 }
 
+namespace {
+
+model::Precision PrecisionOf(schema::WeightPrecision precision) {
+  switch (precision) {
+    case schema::WeightPrecision::float32: return model::Precision::kFloat32;
+    case schema::WeightPrecision::int8: return model::Precision::kInt8;
+    case schema::WeightPrecision::bfloat16: break;
+  }
+  return model::Precision::kBfloat16;
+}
+
+}  // namespace
+
 StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config, const model::ModelSource* model) {
   const auto file = config.prompt_file()->string_view();
   if (!file.empty()) return reasoning::LoadPrompt(CallerOrOwnFile(file));
@@ -126,8 +139,7 @@ StatusOr<model::EndpointOptions> EndpointOptionsOf(const schema::Config& config)
 
 model::EngineOptions EngineOptionsOf(const schema::Config& config) {
   const auto& model = *config.model();
-  return {.precision = model.precision() == schema::WeightPrecision::bfloat16 ? model::Precision::kBfloat16
-                                                                              : model::Precision::kFloat32,
+  return {.precision = PrecisionOf(model.precision()),
           .threads = Threads(config.run()->threads()),
           .kv_bytes = model.kv_bytes(),
           .max_batch_rows = static_cast<int>(model.max_batch_rows()),

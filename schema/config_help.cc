@@ -52,7 +52,8 @@ std::string ConfigHelp(size_t width) {
       "Keys of the configuration, for JSON files (// and /* */ comments are welcome) and for --set key=value. "
       "[result]: the records depend on it. [machine]: only where and how fast; a run may be resumed under another "
       "value. "
-      "[budget]: how far the search goes; a finished run can be extended.",
+      "[budget]: how far the search goes; a finished run can be extended. [training]: what a training makes depends on "
+      "it; campaigns pass over it.",
       0, width, &text);
   for (const ConfigSection& section : Keys().sections) {
     text += '\n';

@@ -10,6 +10,7 @@
 
 #include "kernels/bfloat16.h"
 #include "kernels/cpu/amx.h"
+#include "kernels/cpu/int8.h"
 #include "kernels/cpu/vector.h"
 
 namespace orrery::kernels::cpu {
@@ -107,17 +108,23 @@ class AmxMatrix : public Matrix {
 template <class T>
 class CpuBackend : public Backend {
  public:
-  explicit CpuBackend(Isa isa)
-      : Backend(isa, kTypeOf<T>), table_(isa >= Isa::kAvx512 ? Avx512Table<T>() : Avx2Table<T>()) {}
+  CpuBackend(Isa isa, WeightType weights)
+      : Backend(isa, kTypeOf<T>, weights), table_(isa >= Isa::kAvx512 ? Avx512Table<T>() : Avx2Table<T>()) {}
 
   std::unique_ptr<Matrix> NewMatrix(int n, int k) const override {
+    if (weights() == WeightType::kInt8) return NewInt8Matrix(n, k, BlockColumns(n), isa());
     if (UsesTiles()) return std::make_unique<AmxMatrix>(n, k);
     if (UsesLibrary()) return NewDnnlMatrix(n, k, type());
     return std::make_unique<PanelMatrix<T>>(n, k, table_);
   }
 
   size_t MatrixBytes(int n, int k) const override {
+    if (weights() == WeightType::kInt8) return Int8MatrixBytes(n, k, BlockColumns(n));
     return UsesLibrary() ? DnnlMatrixBytes(n, k, type()) : PanelBytes(n, k, sizeof(T)) + kReadAhead;
+  }
+
+  void Quantise(const void* x, int width, uint8_t* out) const override {
+    QuantiseRow(static_cast<const T*>(x), width, out);
   }
 
   void RmsNorm(const float* x, const float* gain, int width, float eps, void* out) const override {
@@ -218,9 +225,9 @@ WeightMemory::WeightMemory(size_t bytes) : bytes_((bytes + kHugePage - 1) / kHug
 
 WeightMemory::~WeightMemory() { munmap(data_, bytes_); }
 
-std::unique_ptr<Backend> NewBackend(Isa isa, Type type) {
-  if (type == Type::kFloat32) return std::make_unique<CpuBackend<float>>(isa);
-  return std::make_unique<CpuBackend<uint16_t>>(isa);
+std::unique_ptr<Backend> NewBackend(Isa isa, Type type, WeightType weights) {
+  if (type == Type::kFloat32) return std::make_unique<CpuBackend<float>>(isa, weights);
+  return std::make_unique<CpuBackend<uint16_t>>(isa, weights);
 }
 
 }  // namespace orrery::kernels::cpu

@@ -10,7 +10,7 @@
 
 namespace orrery::kernels::cpu {
 
-std::unique_ptr<Backend> NewBackend(Isa isa, Type type);
+std::unique_ptr<Backend> NewBackend(Isa isa, Type type, WeightType weights);
 
 // oneDNN: float32 on AVX-512, bfloat16 on AVX-512 with BF16.
 std::unique_ptr<Matrix> NewDnnlMatrix(int n, int k, Type type);

@@ -11,6 +11,7 @@
 
 #include "kernels/bfloat16.h"
 #include "kernels/kernels.h"
+#include "kernels/quantise.h"
 
 namespace orrery::kernels::reference {
 
@@ -60,12 +61,62 @@ class PlainMatrix : public Matrix {
   std::vector<float> w_;
 };
 
+class QuantisedMatrix : public Matrix {
+ public:
+  QuantisedMatrix(int n, int k)
+      : Matrix(n, k, 32, WeightType::kInt8), values_(static_cast<size_t>(n) * k), scales_(n) {}
+
+  void Pack(int block, const float* w) override {
+    for (int c = 0; c < columns(block); ++c) {
+      const size_t row = static_cast<size_t>(block) * block_columns() + c;
+      scales_[row] = QuantiseLoop({Type::kFloat32, const_cast<float*>(w) + static_cast<size_t>(c) * k()}, k(),
+                                  &values_[row * k()]);
+    }
+  }
+
+  void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
+    for (int r = 0; r < rows; ++r) {
+      const auto* input = static_cast<const uint8_t*>(x) + r * QuantisedStride(k());
+      float scale;
+      std::memcpy(&scale, input + QuantisedValues(k()), sizeof(scale));
+      for (int c = 0; c < columns(block); ++c) {
+        const size_t row = static_cast<size_t>(block) * block_columns() + c;
+        int32_t sum = 0;
+        for (int i = 0; i < k(); ++i) sum += static_cast<int8_t>(input[i]) * values_[row * k() + i];
+        y[r * y_stride + c] = Dequantised(sum, scale, scales_[row]);
+      }
+    }
+  }
+
+  // Returns the scale.
+  static float QuantiseLoop(const Elements& x, int width, int8_t* out) {
+    float largest = 0;
+    for (int i = 0; i < width; ++i) largest = std::fmax(largest, std::abs(x.Get(i)));
+    for (int i = 0; i < width; ++i) out[i] = Quantised(x.Get(i), QuantisingFactor(largest));
+    return QuantisedScale(largest);
+  }
+
+ private:
+  std::vector<int8_t> values_;
+  std::vector<float> scales_;
+};
+
 class ReferenceBackend : public Backend {
  public:
-  explicit ReferenceBackend(Type type) : Backend(Isa::kReference, type) {}
+  ReferenceBackend(Type type, WeightType weights) : Backend(Isa::kReference, type, weights) {}
 
-  std::unique_ptr<Matrix> NewMatrix(int n, int k) const override { return std::make_unique<PlainMatrix>(n, k, type()); }
+  std::unique_ptr<Matrix> NewMatrix(int n, int k) const override {
+    if (weights() == WeightType::kInt8) return std::make_unique<QuantisedMatrix>(n, k);
+    return std::make_unique<PlainMatrix>(n, k, type());
+  }
   size_t MatrixBytes(int n, int k) const override { return static_cast<size_t>(n) * k * sizeof(float); }
+
+  void Quantise(const void* x, int width, uint8_t* out) const override {
+    std::memset(out, 0, QuantisedStride(width));
+    const float scale =
+        QuantisedMatrix::QuantiseLoop({type(), const_cast<void*>(x)}, width, reinterpret_cast<int8_t*>(out));
+    std::memcpy(out + QuantisedValues(width), &scale, sizeof(scale));
+  }
 
   void RmsNorm(const float* x, const float* gain, int width, float eps, void* out) const override {
     double squares = 0;

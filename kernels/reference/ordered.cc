@@ -27,7 +27,7 @@ T Total(std::array<T, kSumLanes> lanes) {
 
 class OrderedBackend : public ReferenceBackend {
  public:
-  using ReferenceBackend::ReferenceBackend;
+  explicit OrderedBackend(Type type) : ReferenceBackend(type, WeightType::kSame) {}
 
   void RmsNorm(const float* x, const float* gain, int width, float eps, void* out) const override {
     std::array<float, kSumLanes> lanes = {};

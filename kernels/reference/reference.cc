@@ -5,7 +5,9 @@
 
 namespace orrery::kernels::reference {
 
-std::unique_ptr<Backend> NewBackend(Type type) { return std::make_unique<ReferenceBackend>(type); }
+std::unique_ptr<Backend> NewBackend(Type type, WeightType weights) {
+  return std::make_unique<ReferenceBackend>(type, weights);
+}
 
 std::unique_ptr<Matrix> NewMatrix(int n, int k, Type type) { return std::make_unique<PlainMatrix>(n, k, type); }
 

@@ -11,7 +11,7 @@
 namespace orrery::kernels::reference {
 
 // Sums in double precision.
-std::unique_ptr<Backend> NewBackend(Type type);
+std::unique_ptr<Backend> NewBackend(Type type, WeightType weights = WeightType::kSame);
 
 // Sums over a row run in float32 over kSumLanes lanes: lane l takes the elements l, l + kSumLanes, … in this order;
 // then within each group of 32 lanes the lane i adds lane i + 16's sum, then i + 8's, i + 4's, i + 2's and i + 1's;

@@ -131,18 +131,22 @@ TEST_P(GoldenTest, LogitsInFloat32AreThoseOfTransformers) {
   EXPECT_GT(compared, 500);
 }
 
-TEST_P(GoldenTest, Bfloat16StaysNear) {
-  const auto engine = LoadEngine(GetParam(), Precision::kBfloat16);
+// `near`: of the largest logits.
+void ExpectNear(std::string_view model, Precision precision, float near) {
+  const auto engine = LoadEngine(model, precision);
   ASSERT_NE(engine, nullptr);
-  for (const Json& item : Golden(GetParam())) {
+  for (const Json& item : Golden(model)) {
     if (!item.contains("top")) continue;
     const auto prompt = item["prompt"].get<Tokens>();
     const auto logits = engine->Logits(prompt);
     ASSERT_TRUE(logits.ok()) << logits.status();
     const float* row = LastRow(*logits, prompt.size());
-    for (const Json& top : item["top"]) ASSERT_NEAR(row[top[0].get<size_t>()], top[1].get<float>(), 0.35);
+    for (const Json& top : item["top"]) ASSERT_NEAR(row[top[0].get<size_t>()], top[1].get<float>(), near);
   }
 }
+
+TEST_P(GoldenTest, Bfloat16StaysNear) { ExpectNear(GetParam(), Precision::kBfloat16, 0.35f); }
+TEST_P(GoldenTest, Int8StaysNear) { ExpectNear(GetParam(), Precision::kInt8, 2.0f); }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, ::testing::Values(kSmolLm, kQwen),
                          [](const auto& info) { return info.param == kSmolLm ? "Llama" : "Qwen2"; });

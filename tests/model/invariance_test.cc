@@ -84,7 +84,7 @@ class InvarianceTest : public ::testing::TestWithParam<Precision> {
     static std::map<Precision, std::pair<std::vector<GenerationRequest>, std::map<uint64_t, Result>>> known;
     auto& [requests, expected] = known[GetParam()];
     if (expected.empty()) {
-      auto engine = LoadEngine(GetParam(), 1, 256, GetParam() == Precision::kBfloat16 ? kSmallCache : 2 * kSmallCache);
+      auto engine = LoadEngine(GetParam(), 1, 256, GetParam() == Precision::kFloat32 ? 2 * kSmallCache : kSmallCache);
       requests = Requests(*engine);
       for (size_t i = 0; i < requests.size(); ++i) {
         // Those with prefixes in common must not meet a warm cache: fill it with something else in between.
@@ -154,7 +154,7 @@ TEST_P(InvarianceTest, ThreadsNeighboursAndCuts) {
 
 TEST_P(InvarianceTest, EvictionsAndRequestsThatArriveMidway) {
   // Pages for two or three requests at a time.
-  const auto engine = LoadEngine(GetParam(), 2, 64, (GetParam() == Precision::kBfloat16 ? 2 : 4) * kSmallCache);
+  const auto engine = LoadEngine(GetParam(), 2, 64, (GetParam() == Precision::kFloat32 ? 4 : 2) * kSmallCache);
   auto all = requests_;
   const auto neighbours = Neighbours(12);
   all.insert(all.end(), neighbours.begin(), neighbours.end());
@@ -195,8 +195,12 @@ TEST_P(InvarianceTest, LogitsOfAPromptInPieces) {
   EXPECT_EQ(std::memcmp(a->data(), b->data(), a->size() * sizeof(float)), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, InvarianceTest, ::testing::Values(Precision::kBfloat16, Precision::kFloat32),
-                         [](const auto& info) { return info.param == Precision::kBfloat16 ? "bfloat16" : "float32"; });
+INSTANTIATE_TEST_SUITE_P(Precisions, InvarianceTest,
+                         ::testing::Values(Precision::kBfloat16, Precision::kFloat32, Precision::kInt8),
+                         [](const auto& info) {
+                           constexpr const char* kNames[] = {"bfloat16", "float32", "int8"};
+                           return kNames[static_cast<int>(info.param)];
+                         });
 
 }  // namespace
 }  // namespace orrery::model

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Matrix products in int8 (weights and activations), exact in int32, on AMX, on AVX-512 VNNI and on AVX2: the same
+// bits.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "kernels/kernels.h"
+
+namespace orrery::kernels::cpu {
+
+// A block of columns as it is multiplied. Panels of 32 columns: [panel][k/64][2][16 groups of 4 k][16 columns][4];
+// padding columns and k are zeros.
+struct Int8Block {
+  const int8_t* values;
+  const float* scales;  // of each column
+  const int32_t* sums;  // of each column's values
+  int depth;            // k, padded to 64
+  int panels;
+};
+
+// x: rows as Backend::Quantise writes them; y: as in Matrix::Multiply.
+using Int8Product = void (*)(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride);
+void AmxInt8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride);
+void VnniInt8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride);
+void Avx2Int8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride);
+
+std::unique_ptr<Matrix> NewInt8Matrix(int n, int k, int block_columns, Isa isa);
+size_t Int8MatrixBytes(int n, int k, int block_columns);
+
+void QuantiseRow(const float* x, int width, uint8_t* out);
+void QuantiseRow(const uint16_t* x, int width, uint8_t* out);
+
+}  // namespace orrery::kernels::cpu

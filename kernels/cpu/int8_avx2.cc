@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/bfloat16.h"
+#include "kernels/cpu/int8.h"
+#include "kernels/quantise.h"
+
+namespace orrery::kernels::cpu {
+namespace {
+
+inline __m256 Load8(const float* x) { return _mm256_loadu_ps(x); }
+inline __m256 Load8(const uint16_t* x) {
+  return _mm256_castsi256_ps(
+      _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))), 16));
+}
+inline float Value(float x) { return x; }
+inline float Value(uint16_t x) { return FromBfloat16(x); }
+
+template <class T>
+float LargestMagnitude(const T* x, int width) {
+  const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+  __m256 largest = _mm256_setzero_ps();
+  int i = 0;
+  for (; i + 8 <= width; i += 8) largest = _mm256_max_ps(_mm256_and_ps(Load8(x + i), magnitude), largest);
+  float lanes[8];
+  _mm256_storeu_ps(lanes, largest);
+  float result = *std::max_element(lanes, lanes + 8);
+  for (; i < width; ++i) result = std::max(result, std::abs(Value(x[i])));
+  return result;
+}
+
+template <class T>
+void Quantise(const T* x, int width, uint8_t* out) {
+  const float largest = LargestMagnitude(x, width), factor = QuantisingFactor(largest), scale = QuantisedScale(largest);
+  auto* values = reinterpret_cast<int8_t*>(out);
+  const __m256 by = _mm256_set1_ps(factor);
+  int i = 0;
+  for (; i + 8 <= width; i += 8) {
+    const __m256i whole = _mm256_cvtps_epi32(_mm256_mul_ps(Load8(x + i), by));
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(values + i), _mm_packs_epi16(words, words));
+  }
+  for (; i < width; ++i) values[i] = Quantised(Value(x[i]), factor);
+  std::memset(values + width, 0, QuantisedValues(width) - static_cast<size_t>(width));
+  std::memcpy(out + QuantisedValues(width), &scale, sizeof(scale));
+}
+
+// R rows by one half panel: sixteen columns. Pairs of k are summed apart until the end.
+template <int R>
+void Tile(const int8_t* w, int depth, const uint8_t* x, ptrdiff_t stride, __m256i (&sum)[R][4]) {
+  for (auto& row : sum)
+    for (__m256i& four : row) four = _mm256_setzero_si256();
+  for (int i = 0; i < depth; i += 4) {
+    const int8_t* group = w + ptrdiff_t{i / 64} * 2048 + i % 64 / 4 * 64;
+    __m256i columns[4];
+    for (int c = 0; c < 4; ++c)
+      columns[c] = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(group + 16 * c)));
+    for (int r = 0; r < R; ++r) {
+      int32_t four;
+      std::memcpy(&four, x + r * stride + i, 4);
+      const __m256i value = _mm256_cvtepi8_epi16(_mm_set1_epi32(four));
+      for (int c = 0; c < 4; ++c) sum[r][c] = _mm256_add_epi32(sum[r][c], _mm256_madd_epi16(columns[c], value));
+    }
+  }
+}
+
+template <int R>
+void Rows(const Int8Block& w, int half, const uint8_t* x, ptrdiff_t stride, float* y, ptrdiff_t y_stride) {
+  __m256i sum[R][4];
+  Tile<R>(w.values + ptrdiff_t{half / 2} * 32 * w.depth + half % 2 * 1024, w.depth, x, stride, sum);
+  for (int r = 0; r < R; ++r) {
+    float scale;
+    std::memcpy(&scale, x + r * stride + w.depth, sizeof(scale));
+    for (int c = 0; c < 4; ++c) {
+      int32_t pairs[8];
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(pairs), sum[r][c]);
+      for (int i = 0; i < 4; ++i)
+        y[r * y_stride + 4 * c + i] =
+            Dequantised(pairs[2 * i] + pairs[2 * i + 1], scale, w.scales[16 * half + 4 * c + i]);
+    }
+  }
+}
+
+}  // namespace
+
+void QuantiseRow(const float* x, int width, uint8_t* out) { Quantise(x, width, out); }
+void QuantiseRow(const uint16_t* x, int width, uint8_t* out) { Quantise(x, width, out); }
+
+void Avx2Int8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride) {
+  const ptrdiff_t stride = w.depth + 64;
+  for (int half = 0; half < 2 * w.panels; ++half) {
+    int r = 0;
+    for (; r + 2 <= rows; r += 2) Rows<2>(w, half, x + r * stride, stride, y + r * y_stride + 16 * half, y_stride);
+    if (r < rows) Rows<1>(w, half, x + r * stride, stride, y + r * y_stride + 16 * half, y_stride);
+  }
+}
+
+}  // namespace orrery::kernels::cpu

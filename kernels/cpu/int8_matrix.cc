@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/int8.h"
+#include "kernels/quantise.h"
+
+namespace orrery::kernels::cpu {
+namespace {
+
+constexpr size_t kReadAhead = size_t{64} << 10;  // kernels fetch beyond the end
+
+size_t Depth(int k) { return QuantisedValues(k); }
+
+// A block: its panels, its columns' scales, its columns' sums.
+size_t BlockBytes(int k, int block_columns) { return block_columns * (Depth(k) + sizeof(float) + sizeof(int32_t)); }
+
+Int8Product ProductFor(Isa isa) {
+  if (isa == Isa::kAmx) return AmxInt8Product;
+  return isa >= Isa::kAvx512Bf16 ? VnniInt8Product : Avx2Int8Product;
+}
+
+class Int8Matrix : public Matrix {
+ public:
+  Int8Matrix(int n, int k, int block_columns, Isa isa)
+      : Matrix(n, k, block_columns, WeightType::kInt8),
+        product_(ProductFor(isa)),
+        memory_(Int8MatrixBytes(n, k, block_columns)) {}
+
+  void Pack(int block, const float* w) override {
+    uint8_t* base = Base(block);
+    auto* values = reinterpret_cast<int8_t*>(base);
+    auto* scales = reinterpret_cast<float*>(base + block_columns() * Depth(k()));
+    auto* sums = reinterpret_cast<int32_t*>(scales + block_columns());
+    for (int c = 0; c < columns(block); ++c) {
+      const float* row = w + static_cast<size_t>(c) * k();
+      float largest = 0;
+      for (int i = 0; i < k(); ++i) largest = std::max(largest, std::abs(row[i]));
+      const float factor = QuantisingFactor(largest);
+      int8_t* column = values + static_cast<size_t>(c / 32) * 32 * Depth(k()) + c % 32 / 16 * 1024 + c % 16 * 4;
+      int32_t sum = 0;
+      for (int i = 0; i < k(); ++i) {
+        const int8_t value = Quantised(row[i], factor);
+        column[i / 64 * 2048 + i % 64 / 4 * 64 + i % 4] = value;
+        sum += value;
+      }
+      scales[c] = QuantisedScale(largest);
+      sums[c] = sum;
+    }
+  }
+
+  void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
+    const uint8_t* base = Base(block);
+    const auto* scales = reinterpret_cast<const float*>(base + block_columns() * Depth(k()));
+    product_({reinterpret_cast<const int8_t*>(base), scales, reinterpret_cast<const int32_t*>(scales + block_columns()),
+              static_cast<int>(Depth(k())), block_columns() / 32},
+             static_cast<const uint8_t*>(x), rows, y, y_stride);
+  }
+
+ private:
+  uint8_t* Base(int block) const { return memory_.as<uint8_t>() + BlockBytes(k(), block_columns()) * block; }
+
+  Int8Product product_;
+  WeightMemory memory_;
+};
+
+}  // namespace
+
+std::unique_ptr<Matrix> NewInt8Matrix(int n, int k, int block_columns, Isa isa) {
+  return std::make_unique<Int8Matrix>(n, k, block_columns, isa);
+}
+
+size_t Int8MatrixBytes(int n, int k, int block_columns) {
+  return static_cast<size_t>((n + block_columns - 1) / block_columns) * BlockBytes(k, block_columns) + kReadAhead;
+}
+
+}  // namespace orrery::kernels::cpu

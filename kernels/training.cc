@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/training.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <numeric>
+
+#include "kernels/bfloat16.h"
+
+namespace orrery::kernels {
+namespace {
+
+constexpr int kRowChunk = 256;     // rows of a product's unit
+constexpr int kDepthChunk = 1024;  // rows that a weight's gradient sums at a time
+constexpr int kSumRows = 64;       // rows that are summed by themselves first
+
+template <class T>
+std::vector<T>& Scratch(size_t count) {
+  thread_local std::vector<T> scratch;
+  if (scratch.size() < count) scratch.resize(count);
+  return scratch;
+}
+
+class BothWays : public TrainingWeight {
+ public:
+  BothWays(const Backend& backend, int n, int k)
+      : TrainingWeight(n, k), forward(backend.NewMatrix(n, k)), backward(backend.NewMatrix(k, n)) {}
+  std::unique_ptr<Matrix> forward, backward;
+};
+
+// Rows [first, first + count) of x·Wᵀ for one block of columns go to take(rows' first, values, stride).
+struct BlockProduct {
+  const Matrix& matrix;
+  const RowsBuffer& x;
+  float* out;
+  bool add;
+
+  void operator()(int block, int first, int count) const {
+    const int width = matrix.block_columns(), columns = matrix.columns(block), n = matrix.n();
+    auto& y = Scratch<float>(static_cast<size_t>(kRowChunk) * width);
+    matrix.Multiply(block, x.row(first), count, y.data(), width);
+    for (int r = 0; r < count; ++r) {
+      const float* from = &y[static_cast<size_t>(r) * width];
+      float* to = out + static_cast<size_t>(first + r) * n + static_cast<size_t>(block) * width;
+      if (add) {
+        for (int c = 0; c < columns; ++c) to[c] += from[c];
+      } else {
+        std::copy_n(from, columns, to);
+      }
+    }
+  }
+};
+
+void Multiply(ThreadPool& pool, const BlockProduct& product, int rows) {
+  const int chunks = (rows + kRowChunk - 1) / kRowChunk;
+  pool.ParallelFor(product.matrix.blocks() * chunks, [&](int unit, int) {
+    const int first = unit % chunks * kRowChunk;
+    product(unit / chunks, first, std::min(kRowChunk, rows - first));
+  });
+}
+
+float ToFloat(float value) { return value; }
+float ToFloat(uint16_t value) { return FromBfloat16(value); }
+
+// to[c][r] = from[first + r][left + c], `columns` columns by `depth` rows; rows of `to` lie `stride` apart, zeros
+// beyond.
+template <class From, class To, class Convert>
+void Transpose(const RowsBuffer& from, int first, int depth, int left, int columns, ptrdiff_t stride, To* to,
+               Convert convert) {
+  constexpr int kTile = 16;
+  for (int r = 0; r < depth; r += kTile) {
+    for (int c = 0; c < columns; c += kTile) {
+      for (int i = r; i < std::min(r + kTile, depth); ++i) {
+        const From* row = static_cast<const From*>(from.row(first + i)) + left;
+        for (int j = c; j < std::min(c + kTile, columns); ++j) to[j * stride + i] = convert(row[j]);
+      }
+    }
+  }
+  for (int j = 0; j < columns; ++j) std::fill(to + j * stride + depth, to + (j + 1) * stride, To{});
+}
+
+// xᵀ as a matrix to be multiplied by: [width of x] × depth.
+template <class T>
+void PackTransposed(Matrix& matrix, const RowsBuffer& x, int first, int depth, ThreadPool& pool) {
+  pool.ParallelFor(matrix.blocks(), [&](int block, int) {
+    auto& rows = Scratch<float>(static_cast<size_t>(matrix.block_columns()) * matrix.k());
+    Transpose<T>(x, first, depth, block * matrix.block_columns(), matrix.columns(block), matrix.k(), rows.data(),
+                 [](T value) { return ToFloat(value); });
+    matrix.Pack(block, rows.data());
+  });
+}
+
+// dw[rows of the chunk] += dyᵀ[rows of the chunk]·x.
+template <class T>
+void AddOuterProducts(const Matrix& transposed_x, const RowsBuffer& dy, int first, int depth, int left, int count,
+                      float* dw) {
+  const int k = transposed_x.n(), width = transposed_x.block_columns();
+  const ptrdiff_t stride = PaddedWidth(transposed_x.k());
+  auto& storage = Scratch<uint8_t>(kRowChunk * static_cast<size_t>(stride) * sizeof(T) + 64);
+  T* rows = reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(storage.data()) + 63) / 64 * 64);
+  Transpose<T>(dy, first, depth, left, count, stride, rows, [](T value) { return value; });
+  auto& y = Scratch<float>(static_cast<size_t>(kRowChunk) * width);
+  for (int block = 0; block < transposed_x.blocks(); ++block) {
+    transposed_x.Multiply(block, rows, count, y.data(), width);
+    for (int r = 0; r < count; ++r) {
+      float* to = dw + static_cast<size_t>(left + r) * k + static_cast<size_t>(block) * width;
+      const float* from = &y[static_cast<size_t>(r) * width];
+      for (int c = 0; c < transposed_x.columns(block); ++c) to[c] += from[c];
+    }
+  }
+}
+
+template <class T>
+void WeightGradient(Matrix& transposed_x, ThreadPool& pool, const RowsBuffer& dy, const RowsBuffer& x, int first,
+                    int depth, float* dw) {
+  PackTransposed<T>(transposed_x, x, first, depth, pool);
+  pool.ParallelFor((dy.width() + kRowChunk - 1) / kRowChunk, [&](int chunk, int) {
+    const int left = chunk * kRowChunk;
+    AddOuterProducts<T>(transposed_x, dy, first, depth, left, std::min(kRowChunk, dy.width() - left), dw);
+  });
+}
+
+}  // namespace
+
+RowsBuffer::RowsBuffer(Type type, int rows, int width) : type_(type), rows_(rows), width_(width) {
+  const size_t bytes = (static_cast<size_t>(PaddedRows(rows)) * stride_bytes() + 63) / 64 * 64 + 64;
+  data_.reset(static_cast<uint8_t*>(std::aligned_alloc(64, bytes)));
+  if (data_ == nullptr) throw std::bad_alloc();
+  std::memset(data_.get(), 0, bytes);
+}
+
+std::unique_ptr<TrainingOps> TrainingOps::Create(const Backend& backend, ThreadPool& pool) {
+  return backend.isa() == Isa::kReference ? reference::NewTrainingOps(backend, pool)
+                                          : cpu::NewTrainingOps(backend, pool);
+}
+
+std::unique_ptr<TrainingWeight> TrainingOps::NewWeight(int n, int k) const {
+  return std::make_unique<BothWays>(backend_, n, k);
+}
+
+void TrainingOps::SetWeight(TrainingWeight& weight, const float* w) const {
+  Matrix &forward = *static_cast<BothWays&>(weight).forward, &backward = *static_cast<BothWays&>(weight).backward;
+  const int n = weight.n(), k = weight.k();
+  pool_.ParallelFor(forward.blocks(), [&](int block, int) {
+    forward.Pack(block, w + static_cast<size_t>(block) * forward.block_columns() * k);
+  });
+  pool_.ParallelFor(backward.blocks(), [&](int block, int) {
+    const int left = block * backward.block_columns(), columns = backward.columns(block);
+    auto& rows = Scratch<float>(static_cast<size_t>(backward.block_columns()) * n);
+    for (int i = 0; i < n; ++i) {
+      const float* from = w + static_cast<size_t>(i) * k + left;
+      for (int c = 0; c < columns; ++c) rows[static_cast<size_t>(c) * n + i] = from[c];
+    }
+    backward.Pack(block, rows.data());
+  });
+}
+
+void TrainingOps::Product(const TrainingWeight& weight, const RowsBuffer& x, int rows, float* y) const {
+  Multiply(pool_, {*static_cast<const BothWays&>(weight).forward, x, y, false}, rows);
+}
+
+void TrainingOps::ProductInputGradient(const TrainingWeight& weight, const RowsBuffer& dy, int rows, bool add,
+                                       float* dx) const {
+  Multiply(pool_, {*static_cast<const BothWays&>(weight).backward, dy, dx, add}, rows);
+}
+
+void TrainingOps::ProductWeightGradient(const RowsBuffer& dy, const RowsBuffer& x, int rows, float* dw) const {
+  for (int first = 0; first < rows; first += kDepthChunk) {
+    const int depth = std::min(kDepthChunk, rows - first), padded = (depth + 255) / 256 * 256;
+    auto& matrix = transposed_[{x.width(), padded}];
+    if (matrix == nullptr) matrix = backend_.NewMatrix(x.width(), padded);
+    if (type() == Type::kFloat32) {
+      WeightGradient<float>(*matrix, pool_, dy, x, first, depth, dw);
+    } else {
+      WeightGradient<uint16_t>(*matrix, pool_, dy, x, first, depth, dw);
+    }
+  }
+}
+
+void TrainingOps::Round(const float* from, ptrdiff_t stride, int rows, RowsBuffer& to) const {
+  ForRows(rows, [&](int r) {
+    const float* row = from + r * stride;
+    if (type() == Type::kFloat32) {
+      std::memcpy(to.row(r), row, to.width() * sizeof(float));
+    } else {
+      auto* out = static_cast<uint16_t*>(to.row(r));
+      for (int i = 0; i < to.width(); ++i) out[i] = ToBfloat16(row[i]);
+    }
+  });
+}
+
+void TrainingOps::Embed(const float* table, std::span<const int32_t> tokens, int width, float* x) const {
+  ForRows(static_cast<int>(tokens.size()), [&](int r) {
+    std::copy_n(table + static_cast<size_t>(tokens[r]) * width, width, x + static_cast<size_t>(r) * width);
+  });
+}
+
+void TrainingOps::EmbedGradient(std::span<const int32_t> tokens, int width, const float* dx, float* dtable) const {
+  // Rows of one token are added in their order, by one thread.
+  std::vector<int32_t> order(tokens.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return tokens[a] < tokens[b]; });
+  std::vector<size_t> groups;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i == 0 || tokens[order[i]] != tokens[order[i - 1]]) groups.push_back(i);
+  }
+  groups.push_back(order.size());
+  pool_.ParallelFor(static_cast<int>(groups.size()) - 1, [&](int group, int) {
+    float* to = dtable + static_cast<size_t>(tokens[order[groups[group]]]) * width;
+    for (size_t i = groups[group]; i < groups[group + 1]; ++i) {
+      const float* from = dx + static_cast<size_t>(order[i]) * width;
+      for (int c = 0; c < width; ++c) to[c] += from[c];
+    }
+  });
+}
+
+void TrainingOps::Add(float* x, const float* y, size_t count) const {
+  ForRuns(count, [&](size_t begin, size_t end) { backend_.Add(x + begin, y + begin, static_cast<int>(end - begin)); });
+}
+
+void TrainingOps::AddBias(const float* bias, int width, int rows, float* y) const {
+  ForRows(rows, [&](int r) { backend_.Add(y + static_cast<size_t>(r) * width, bias, width); });
+}
+
+void TrainingOps::BiasGradient(const float* dy, int width, int rows, float* dbias) const {
+  SumOverRows(
+      rows, width,
+      [&](int row, float* partial) { backend_.Add(partial, dy + static_cast<size_t>(row) * width, width); }, dbias);
+}
+
+void TrainingOps::SumOverRows(int rows, int width, const std::function<void(int row, float* partial)>& fn,
+                              float* sums) const {
+  const int chunks = (rows + kSumRows - 1) / kSumRows;
+  std::vector<float> partial(static_cast<size_t>(chunks) * width, 0);
+  pool_.ParallelFor(chunks, [&](int chunk, int) {
+    for (int r = chunk * kSumRows; r < std::min(rows, (chunk + 1) * kSumRows); ++r)
+      fn(r, &partial[static_cast<size_t>(chunk) * width]);
+  });
+  for (int i = 0; i < width; ++i) {
+    double sum = 0;
+    for (int chunk = 0; chunk < chunks; ++chunk) sum += double{partial[static_cast<size_t>(chunk) * width + i]};
+    sums[i] += static_cast<float>(sum);
+  }
+}
+
+void TrainingOps::RmsNorm(const float* x, const float* gain, int width, float eps, int rows, RowsBuffer& out) const {
+  ForRows(rows, [&](int r) { backend_.RmsNorm(x + static_cast<size_t>(r) * width, gain, width, eps, out.row(r)); });
+}
+
+void TrainingOps::Rope(const Sequences& sequences, int heads, int head_dim, RopePairs pairs, const float* cosine,
+                       const float* sine, bool back, float* x, ptrdiff_t stride) const {
+  const int half = head_dim / 2;
+  for (int s = 0; s < sequences.count(); ++s) {
+    const int begin = sequences.begins[s];
+    ForRows(sequences.begins[s + 1] - begin, [&](int position) {
+      const size_t angle = static_cast<size_t>(position) * half;
+      auto& turned = Scratch<float>(half);
+      for (int i = 0; i < half; ++i) turned[i] = back ? -sine[angle + i] : sine[angle + i];
+      backend_.Rope(x + (begin + position) * stride, heads, head_dim, pairs, cosine + angle, turned.data());
+    });
+  }
+}
+
+double TrainingOps::SquaredNorm(const float* x, size_t count) const {
+  std::vector<double> sums((count + kRun - 1) / kRun);
+  ForRuns(count, [&](size_t begin, size_t end) {
+    double lanes[8] = {};
+    for (size_t i = begin; i < end; ++i) lanes[i % 8] += double{x[i]} * x[i];
+    sums[begin / kRun] =
+        ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+}  // namespace orrery::kernels

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The operations of a training step on whole batches in the host's memory: products and their gradients, the backward
+// of each operation of the forward pass, the loss and AdamW, as one contract that `reference/` (plain loops, sums in
+// double precision) and `cpu/` implement.
+//
+// A batch is the tokens of several sequences, one row each, without padding. Sums over rows run in an order fixed by
+// shapes, so results depend neither on the number of threads nor on which of them ran what. Gradients are float32 and
+// are added to what is there, unless said otherwise; `dx` is the loss's gradient with respect to x.
+//
+// Float32 activations lie `width` apart. What a product reads is in type(): rows PaddedWidth(width) elements apart,
+// zeros beyond the width, room for PaddedRows(rows), aligned to 64 bytes (RowsBuffer).
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "kernels/thread_pool.h"
+
+namespace orrery::kernels {
+
+// Rows that a product reads; zeros at first.
+class RowsBuffer {
+ public:
+  RowsBuffer(Type type, int rows, int width);
+
+  Type type() const { return type_; }
+  int rows() const { return rows_; }
+  int width() const { return width_; }
+  void* row(int r) const { return data_.get() + r * stride_bytes(); }
+  size_t stride_bytes() const { return PaddedWidth(width_) * Size(type_); }
+
+ private:
+  struct Free {
+    void operator()(uint8_t* data) const { std::free(data); }
+  };
+
+  Type type_;
+  int rows_, width_;
+  std::unique_ptr<uint8_t, Free> data_;
+};
+
+// A weight W [n × k] as products read it: forward y = x·Wᵀ and backward dx = dy·W.
+class TrainingWeight {
+ public:
+  TrainingWeight(int n, int k) : n_(n), k_(k) {}
+  virtual ~TrainingWeight() = default;
+  int n() const { return n_; }
+  int k() const { return k_; }
+
+ private:
+  int n_, k_;
+};
+
+// Where a batch's sequences begin: sequence s is the rows [begins[s], begins[s + 1]).
+struct Sequences {
+  std::span<const int32_t> begins;
+  int count() const { return static_cast<int>(begins.size()) - 1; }
+};
+
+struct AdamW {
+  float rate = 0, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, decay = 0;
+  int64_t step = 1;          // from 1
+  float gradient_scale = 1;  // what gradients are multiplied by first
+};
+
+// One thread calls it.
+class TrainingOps {
+ public:
+  // `backend` and `pool` must outlive it. The reference's backend gives the reference's operations.
+  static std::unique_ptr<TrainingOps> Create(const Backend& backend, ThreadPool& pool);
+  virtual ~TrainingOps() = default;
+
+  Type type() const { return backend_.type(); }
+  const Backend& backend() const { return backend_; }
+  ThreadPool& pool() const { return pool_; }
+
+  // ---- products
+
+  std::unique_ptr<TrainingWeight> NewWeight(int n, int k) const;
+  // w: [n][k].
+  void SetWeight(TrainingWeight& weight, const float* w) const;
+  // y[r] = x[r]·Wᵀ; y: [rows][n].
+  void Product(const TrainingWeight& weight, const RowsBuffer& x, int rows, float* y) const;
+  // dx[r] = dy[r]·W, or added to dx; dx: [rows][k].
+  void ProductInputGradient(const TrainingWeight& weight, const RowsBuffer& dy, int rows, bool add, float* dx) const;
+  // dw += dyᵀ·x; dw: [n][k].
+  void ProductWeightGradient(const RowsBuffer& dy, const RowsBuffer& x, int rows, float* dw) const;
+  // Rounds float32 rows, `stride` apart, to what products read.
+  void Round(const float* from, ptrdiff_t stride, int rows, RowsBuffer& to) const;
+
+  // ---- rows
+
+  // x[r] = table[tokens[r]]; and dtable[tokens[r]] += dx[r].
+  void Embed(const float* table, std::span<const int32_t> tokens, int width, float* x) const;
+  void EmbedGradient(std::span<const int32_t> tokens, int width, const float* dx, float* dtable) const;
+  void Add(float* x, const float* y, size_t count) const;
+  // Each row of y += bias; dbias += the sum of dy's rows.
+  void AddBias(const float* bias, int width, int rows, float* y) const;
+  void BiasGradient(const float* dy, int width, int rows, float* dbias) const;
+
+  void RmsNorm(const float* x, const float* gain, int width, float eps, int rows, RowsBuffer& out) const;
+  // dx is added to, dgain too.
+  virtual void RmsNormGradient(const float* x, const float* gain, int width, float eps, int rows, const float* dout,
+                               float* dx, float* dgain) const = 0;
+
+  // Turns the first `heads` vectors of each row by its position's angles (cosine, sine: [position][head_dim / 2]), or
+  // back. Positions count from each sequence's begin.
+  void Rope(const Sequences& sequences, int heads, int head_dim, RopePairs pairs, const float* cosine,
+            const float* sine, bool back, float* x, ptrdiff_t stride) const;
+
+  // Causal attention within each sequence over the last `window` positions (0: all). qkv: [rows][queries, keys,
+  // values], turned already; out: [rows][heads · head_dim]; log_sums: [rows][heads], ln of each softmax's sum.
+  virtual void Attend(const AttentionShape& shape, const Sequences& sequences, int window, const float* qkv, float* out,
+                      float* log_sums) const = 0;
+  // dqkv is written anew.
+  virtual void AttendGradient(const AttentionShape& shape, const Sequences& sequences, int window, const float* qkv,
+                              const float* out, const float* log_sums, const float* dout, float* dqkv) const = 0;
+
+  // gate_up: [rows][width gates, width ups]; out = silu(gate)·up.
+  virtual void SwiGlu(const float* gate_up, int width, int rows, RowsBuffer& out) const = 0;
+  // dgate_up is written anew.
+  virtual void SwiGluGradient(const float* gate_up, const float* dout, int width, int rows, float* dgate_up) const = 0;
+
+  // ---- loss and step
+
+  // losses[r] = −ln softmax(logits[r])[targets[r]] (not weighted); dlogits[r] = weights[r] · its gradient, rounded.
+  virtual void CrossEntropy(const float* logits, int vocabulary, std::span<const int32_t> targets,
+                            std::span<const float> weights, double* losses, RowsBuffer& dlogits) const = 0;
+
+  // Σ x², for the norm of gradients.
+  double SquaredNorm(const float* x, size_t count) const;
+  // Decoupled weight decay (Loshchilov and Hutter 2019): w −= rate · (m̂ / (√v̂ + ε) + decay · w).
+  virtual void Step(const AdamW& settings, size_t count, const float* gradient, float* w, float* m, float* v) const = 0;
+
+ protected:
+  TrainingOps(const Backend& backend, ThreadPool& pool) : backend_(backend), pool_(pool) {}
+
+  static constexpr int kRowsPerUnit = 8;
+  static constexpr size_t kRun = size_t{1} << 16;  // elements of a flat loop's unit
+
+  // fn(row) for every row.
+  template <class Fn>
+  void ForRows(int rows, Fn fn) const {
+    pool_.ParallelFor((rows + kRowsPerUnit - 1) / kRowsPerUnit, [&](int unit, int) {
+      for (int r = unit * kRowsPerUnit; r < rows && r < (unit + 1) * kRowsPerUnit; ++r) fn(r);
+    });
+  }
+  // fn(begin, end) for runs of a flat array.
+  template <class Fn>
+  void ForRuns(size_t count, Fn fn) const {
+    pool_.ParallelFor(static_cast<int>((count + kRun - 1) / kRun),
+                      [&](int unit, int) { fn(unit * kRun, unit * kRun + kRun < count ? unit * kRun + kRun : count); });
+  }
+  // sums[i] += Σ over rows of what fn(row, partial) adds to its `width` partial sums, in an order fixed by `rows`.
+  void SumOverRows(int rows, int width, const std::function<void(int row, float* partial)>& fn, float* sums) const;
+
+ private:
+  const Backend& backend_;
+  ThreadPool& pool_;
+  // Kept by their shape: their memory is large, and is wanted again for each layer.
+  mutable std::map<std::pair<int, int>, std::unique_ptr<Matrix>> transposed_;
+};
+
+namespace reference {
+std::unique_ptr<TrainingOps> NewTrainingOps(const Backend& backend, ThreadPool& pool);
+}
+namespace cpu {
+std::unique_ptr<TrainingOps> NewTrainingOps(const Backend& backend, ThreadPool& pool);
+}
+
+}  // namespace orrery::kernels

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/training/network.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "model/rope_angles.h"
+
+namespace orrery::model {
+namespace {
+
+using kernels::RowsBuffer;
+using kernels::TrainingWeight;
+
+constexpr int kHeadRows = 256;  // logits of so many rows are made at a time
+
+}  // namespace
+
+// What a layer's backward pass needs beside its input.
+struct Network::Layer {
+  Layer(const ModelShape& shape, kernels::Type type, int rows)
+      : normed(type, rows, shape.width),
+        attended_rows(type, rows, shape.query_width()),
+        feed_normed(type, rows, shape.width),
+        activated(type, rows, shape.feed_forward),
+        qkv(size_t(rows) * (shape.query_width() + 2 * shape.key_width())),
+        attended(size_t(rows) * shape.query_width()),
+        log_sums(size_t(rows) * shape.attention.heads),
+        middle(size_t(rows) * shape.width),
+        gate_up(size_t(rows) * 2 * shape.feed_forward) {}
+
+  RowsBuffer normed, attended_rows, feed_normed, activated;
+  FloatArray qkv, attended, log_sums, middle, gate_up;
+};
+
+struct Network::Buffers {
+  Buffers(const ModelShape& shape, const kernels::TrainingOps& ops, const NetworkOptions& options)
+      : angles(AnglesOf(shape, std::min(options.max_rows, shape.context_length))),
+        inputs(size_t(shape.layers + 1) * options.max_rows * shape.width),
+        gradient(size_t(options.max_rows) * shape.width),
+        width_rows(ops.type(), options.max_rows, shape.width),
+        qkv_rows(ops.type(), options.max_rows, shape.query_width() + 2 * shape.key_width()),
+        feed_rows(ops.type(), options.max_rows, 2 * shape.feed_forward),
+        wide(size_t(options.max_rows) * 2 * shape.feed_forward),
+        narrow(size_t(options.max_rows) * std::max({shape.feed_forward, shape.query_width(), shape.width})),
+        dqkv(size_t(options.max_rows) * (shape.query_width() + 2 * shape.key_width())),
+        logits(size_t(kHeadRows) * shape.vocabulary),
+        logit_rows(ops.type(), kHeadRows, shape.vocabulary),
+        head_normed(ops.type(), kHeadRows, shape.width),
+        head_x(size_t(kHeadRows) * shape.width),
+        head_dx(size_t(kHeadRows) * shape.width),
+        head_dnormed(size_t(kHeadRows) * shape.width) {
+    const int kept = options.checkpointing ? 1 : shape.layers;
+    for (int i = 0; i < kept; ++i) layers.push_back(std::make_unique<Layer>(shape, ops.type(), options.max_rows));
+    for (int i = 0; i < shape.layers; ++i) {
+      qkv.push_back(ops.NewWeight(shape.query_width() + 2 * shape.key_width(), shape.width));
+      output.push_back(ops.NewWeight(shape.width, shape.query_width()));
+      gate_up.push_back(ops.NewWeight(2 * shape.feed_forward, shape.width));
+      down.push_back(ops.NewWeight(shape.width, shape.feed_forward));
+    }
+    head = ops.NewWeight(shape.vocabulary, shape.width);
+  }
+
+  Layer& Of(int number) { return *layers[layers.size() == 1 ? 0 : number]; }
+
+  std::vector<std::unique_ptr<TrainingWeight>> qkv, output, gate_up, down;
+  std::unique_ptr<TrainingWeight> head;
+  RopeAngles angles;
+  std::vector<std::unique_ptr<Layer>> layers;
+  FloatArray inputs;  // of each layer, and the last one's output
+  FloatArray gradient;
+  RowsBuffer width_rows, qkv_rows, feed_rows;
+  FloatArray wide, narrow, dqkv;
+  FloatArray logits;
+  RowsBuffer logit_rows, head_normed;
+  FloatArray head_x, head_dx, head_dnormed;
+};
+
+Network::Network(const ModelShape& shape, Parameters& parameters, const kernels::TrainingOps& ops,
+                 const NetworkOptions& options)
+    : shape_(shape),
+      parameters_(parameters),
+      ops_(ops),
+      options_(options),
+      buffers_(std::make_unique<Buffers>(shape, ops, options)) {
+  Refresh();
+}
+
+Network::~Network() = default;
+
+void Network::Refresh() {
+  Buffers& b = *buffers_;
+  for (int i = 0; i < shape_.layers; ++i) {
+    const LayerOffsets& at = parameters_.layer(i);
+    ops_.SetWeight(*b.qkv[i], parameters_.values.at(at.qkv));
+    ops_.SetWeight(*b.output[i], parameters_.values.at(at.output));
+    ops_.SetWeight(*b.gate_up[i], parameters_.values.at(at.gate_up));
+    ops_.SetWeight(*b.down[i], parameters_.values.at(at.down));
+  }
+  ops_.SetWeight(*b.head, parameters_.values.at(parameters_.head()));
+}
+
+float* Network::LayerInput(int number) {
+  return buffers_->inputs.at(size_t(number) * options_.max_rows * shape_.width);
+}
+
+const float* Network::hidden() const { return const_cast<Network*>(this)->LayerInput(shape_.layers); }
+float* Network::hidden_gradient() { return buffers_->gradient.at(0); }
+
+void Network::Forward(std::span<const int32_t> tokens, std::span<const int32_t> begins) {
+  tokens_.assign(tokens.begin(), tokens.end());
+  begins_.assign(begins.begin(), begins.end());
+  ops_.Embed(parameters_.values.at(parameters_.embedding()), tokens_, shape_.width, LayerInput(0));
+  for (int i = 0; i < shape_.layers; ++i) ForwardLayer(i, LayerInput(i), buffers_->Of(i), LayerInput(i + 1));
+  std::memset(hidden_gradient(), 0, tokens_.size() * shape_.width * sizeof(float));
+}
+
+void Network::ForwardLayer(int number, const float* x, Layer& layer, float* out) {
+  Buffers& b = *buffers_;
+  const LayerOffsets& at = parameters_.layer(number);
+  const auto value = [this](size_t offset) { return parameters_.values.at(offset); };
+  const int rows = static_cast<int>(tokens_.size()), width = shape_.width;
+  const int qkv_width = shape_.query_width() + 2 * shape_.key_width();
+  const kernels::AttentionShape& attention = shape_.attention;
+  const size_t count = size_t(rows) * width;
+
+  ops_.RmsNorm(x, value(at.attention_norm), width, shape_.norm_epsilon, rows, layer.normed);
+  ops_.Product(*b.qkv[number], layer.normed, rows, layer.qkv.at(0));
+  if (shape_.qkv_bias) ops_.AddBias(value(at.qkv_bias), qkv_width, rows, layer.qkv.at(0));
+  ops_.Rope({begins_}, attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.angles.cosine.data(),
+            b.angles.sine.data(), false, layer.qkv.at(0), qkv_width);
+  ops_.Attend(attention, {begins_}, shape_.window, layer.qkv.at(0), layer.attended.at(0), layer.log_sums.at(0));
+  ops_.Round(layer.attended.at(0), shape_.query_width(), rows, layer.attended_rows);
+  ops_.Product(*b.output[number], layer.attended_rows, rows, layer.middle.at(0));
+  ops_.Add(layer.middle.at(0), x, count);
+
+  ops_.RmsNorm(layer.middle.at(0), value(at.feed_forward_norm), width, shape_.norm_epsilon, rows, layer.feed_normed);
+  ops_.Product(*b.gate_up[number], layer.feed_normed, rows, layer.gate_up.at(0));
+  ops_.SwiGlu(layer.gate_up.at(0), shape_.feed_forward, rows, layer.activated);
+  if (out == nullptr) return;
+  ops_.Product(*b.down[number], layer.activated, rows, out);
+  ops_.Add(out, layer.middle.at(0), count);
+}
+
+void Network::Backward() {
+  for (int i = shape_.layers - 1; i >= 0; --i) {
+    Layer& layer = buffers_->Of(i);
+    if (options_.checkpointing) ForwardLayer(i, LayerInput(i), layer, nullptr);
+    BackwardLayer(i, LayerInput(i), layer);
+  }
+  ops_.EmbedGradient(tokens_, shape_.width, hidden_gradient(), parameters_.gradients.at(parameters_.embedding()));
+}
+
+void Network::BackwardLayer(int number, const float* x, Layer& layer) {
+  Buffers& b = *buffers_;
+  const LayerOffsets& at = parameters_.layer(number);
+  const auto value = [this](size_t offset) { return parameters_.values.at(offset); };
+  const auto gradient = [this](size_t offset) { return parameters_.gradients.at(offset); };
+  const int rows = static_cast<int>(tokens_.size()), width = shape_.width;
+  const int qkv_width = shape_.query_width() + 2 * shape_.key_width();
+  const kernels::AttentionShape& attention = shape_.attention;
+  float *dx = hidden_gradient(), *narrow = b.narrow.at(0);
+
+  ops_.Round(dx, width, rows, b.width_rows);
+  ops_.ProductWeightGradient(b.width_rows, layer.activated, rows, gradient(at.down));
+  ops_.ProductInputGradient(*b.down[number], b.width_rows, rows, false, narrow);
+  ops_.SwiGluGradient(layer.gate_up.at(0), narrow, shape_.feed_forward, rows, b.wide.at(0));
+  ops_.Round(b.wide.at(0), 2 * shape_.feed_forward, rows, b.feed_rows);
+  ops_.ProductWeightGradient(b.feed_rows, layer.feed_normed, rows, gradient(at.gate_up));
+  ops_.ProductInputGradient(*b.gate_up[number], b.feed_rows, rows, false, narrow);
+  ops_.RmsNormGradient(layer.middle.at(0), value(at.feed_forward_norm), width, shape_.norm_epsilon, rows, narrow, dx,
+                       gradient(at.feed_forward_norm));
+
+  ops_.Round(dx, width, rows, b.width_rows);
+  ops_.ProductWeightGradient(b.width_rows, layer.attended_rows, rows, gradient(at.output));
+  ops_.ProductInputGradient(*b.output[number], b.width_rows, rows, false, narrow);
+  ops_.AttendGradient(attention, {begins_}, shape_.window, layer.qkv.at(0), layer.attended.at(0), layer.log_sums.at(0),
+                      narrow, b.dqkv.at(0));
+  ops_.Rope({begins_}, attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.angles.cosine.data(),
+            b.angles.sine.data(), true, b.dqkv.at(0), qkv_width);
+  if (shape_.qkv_bias) ops_.BiasGradient(b.dqkv.at(0), qkv_width, rows, gradient(at.qkv_bias));
+  ops_.Round(b.dqkv.at(0), qkv_width, rows, b.qkv_rows);
+  ops_.ProductWeightGradient(b.qkv_rows, layer.normed, rows, gradient(at.qkv));
+  ops_.ProductInputGradient(*b.qkv[number], b.qkv_rows, rows, false, narrow);
+  ops_.RmsNormGradient(x, value(at.attention_norm), width, shape_.norm_epsilon, rows, narrow, dx,
+                       gradient(at.attention_norm));
+}
+
+void Network::LanguageHead(std::span<const int32_t> which, std::span<const int32_t> targets,
+                           std::span<const float> weights, bool gradient, double* losses) {
+  Buffers& b = *buffers_;
+  const size_t width = shape_.width;
+  const float* gain = parameters_.values.at(parameters_.final_norm());
+  for (size_t first = 0; first < which.size(); first += kHeadRows) {
+    const int count = static_cast<int>(std::min<size_t>(kHeadRows, which.size() - first));
+    for (int i = 0; i < count; ++i) std::copy_n(hidden() + which[first + i] * width, width, b.head_x.at(i * width));
+    ops_.RmsNorm(b.head_x.at(0), gain, shape_.width, shape_.norm_epsilon, count, b.head_normed);
+    ops_.Product(*b.head, b.head_normed, count, b.logits.at(0));
+    ops_.CrossEntropy(b.logits.at(0), shape_.vocabulary, targets.subspan(first, count), weights.subspan(first, count),
+                      losses + first, b.logit_rows);
+    if (!gradient) continue;
+    ops_.ProductWeightGradient(b.logit_rows, b.head_normed, count, parameters_.gradients.at(parameters_.head()));
+    ops_.ProductInputGradient(*b.head, b.logit_rows, count, false, b.head_dnormed.at(0));
+    std::memset(b.head_dx.at(0), 0, count * width * sizeof(float));
+    ops_.RmsNormGradient(b.head_x.at(0), gain, shape_.width, shape_.norm_epsilon, count, b.head_dnormed.at(0),
+                         b.head_dx.at(0), parameters_.gradients.at(parameters_.final_norm()));
+    for (int i = 0; i < count; ++i) {
+      float* to = hidden_gradient() + which[first + i] * width;
+      for (size_t c = 0; c < width; ++c) to[c] += b.head_dx.at(i * width)[c];
+    }
+  }
+}
+
+}  // namespace orrery::model

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A transformer's forward and backward pass over whole sequences, for training.
+//
+// A batch is several sequences one after the other; each sees itself only. Between forward and backward the inputs of
+// all layers are kept; what lies within a layer is kept too, or computed again (checkpointing: a third more arithmetic,
+// a tenth of the memory). The result does not depend on that, nor on the number of threads.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernels/training.h"
+#include "model/shape.h"
+#include "model/training/parameters.h"
+
+namespace orrery::model {
+
+struct NetworkOptions {
+  int max_rows = 1024;  // tokens of a batch at most
+  bool checkpointing = false;
+};
+
+class Network {
+ public:
+  // `parameters` and `ops` must outlive it.
+  Network(const ModelShape& shape, Parameters& parameters, const kernels::TrainingOps& ops,
+          const NetworkOptions& options);
+  ~Network();
+
+  const ModelShape& shape() const { return shape_; }
+  const NetworkOptions& options() const { return options_; }
+
+  // Takes the parameters' values as they are now; after each step of the optimiser.
+  void Refresh();
+
+  // Leaves the last layer's output in hidden(): [rows][width], before the final norm.
+  void Forward(std::span<const int32_t> tokens, std::span<const int32_t> begins);
+  const float* hidden() const;
+
+  // The gradient of hidden(), to be filled by the heads before Backward; zeros after Forward.
+  float* hidden_gradient();
+  // Adds to the parameters' gradients.
+  void Backward();
+
+  // The language model's head on some rows of hidden(): losses[i] = −ln p(targets[i]) of row which[i], and where
+  // `gradient` is wanted weights[i] times its gradient into hidden_gradient() and the parameters' gradients.
+  void LanguageHead(std::span<const int32_t> which, std::span<const int32_t> targets, std::span<const float> weights,
+                    bool gradient, double* losses);
+
+ private:
+  struct Layer;
+  struct Buffers;
+
+  void ForwardLayer(int number, const float* x, Layer& layer, float* out);
+  void BackwardLayer(int number, const float* x, Layer& layer);
+  float* LayerInput(int number);
+
+  ModelShape shape_;
+  Parameters& parameters_;
+  const kernels::TrainingOps& ops_;
+  NetworkOptions options_;
+  std::vector<int32_t> tokens_, begins_;
+  std::unique_ptr<Buffers> buffers_;
+};
+
+}  // namespace orrery::model

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/training/parameters.h"
+
+#include <sys/mman.h>
+
+#include <cmath>
+#include <new>
+#include <utility>
+
+namespace orrery::model {
+
+FloatArray::FloatArray(size_t count) : count_(count) {
+  if (count == 0) return;
+  void* data =
+      mmap(nullptr, count * sizeof(float), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (data == MAP_FAILED) throw std::bad_alloc();
+  madvise(data, count * sizeof(float), MADV_HUGEPAGE);
+  data_ = static_cast<float*>(data);
+}
+
+FloatArray::~FloatArray() {
+  if (data_ != nullptr) munmap(data_, count_ * sizeof(float));
+}
+
+FloatArray::FloatArray(FloatArray&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
+
+FloatArray& FloatArray::operator=(FloatArray&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(count_, other.count_);
+  return *this;
+}
+
+size_t Parameters::Add(std::string name, uint64_t rows, uint64_t width) {
+  // The same alignment as a cache line's, for the vectors that run over it.
+  const size_t offset = (count_ + 15) / 16 * 16;
+  tensors_.push_back({std::move(name), rows, width, offset, rows > 1});
+  count_ = offset + rows * width;
+  return offset;
+}
+
+void Parameters::Plan(const ModelShape& shape, bool tied) {
+  const auto width = static_cast<uint64_t>(shape.width), forward = static_cast<uint64_t>(shape.feed_forward);
+  const auto queries = static_cast<uint64_t>(shape.query_width()), keys = static_cast<uint64_t>(shape.key_width());
+  for (int i = 0; i < shape.layers; ++i) {
+    const auto name = [i](const char* tensor) { return fmt::format("blk.{}.{}", i, tensor); };
+    LayerOffsets layer{};
+    layer.attention_norm = Add(name("attn_norm.weight"), 1, width);
+    if (shape.fused) {
+      layer.qkv = Add(name("attn_qkv.weight"), queries + 2 * keys, width);
+    } else {
+      layer.qkv = Add(name("attn_q.weight"), queries, width);
+      Add(name("attn_k.weight"), keys, width);
+      Add(name("attn_v.weight"), keys, width);
+    }
+    if (shape.qkv_bias) {
+      layer.qkv_bias = Add(name("attn_q.bias"), 1, queries);
+      Add(name("attn_k.bias"), 1, keys);
+      Add(name("attn_v.bias"), 1, keys);
+    }
+    layer.output = Add(name("attn_output.weight"), width, queries);
+    layer.feed_forward_norm = Add(name("ffn_norm.weight"), 1, width);
+    if (shape.fused) {
+      layer.gate_up = Add(name("ffn_up.weight"), 2 * forward, width);
+    } else {
+      layer.gate_up = Add(name("ffn_gate.weight"), forward, width);
+      Add(name("ffn_up.weight"), forward, width);
+    }
+    layer.down = Add(name("ffn_down.weight"), width, forward);
+    layers_.push_back(layer);
+  }
+  final_norm_ = Add("output_norm.weight", 1, width);
+  embedding_ = Add("token_embd.weight", static_cast<uint64_t>(shape.vocabulary), width);
+  head_ = tied ? embedding_ : Add("output.weight", static_cast<uint64_t>(shape.vocabulary), width);
+}
+
+StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShape& shape, bool tied) {
+  Parameters parameters;
+  parameters.Plan(shape, tied);
+  parameters.values = FloatArray(parameters.count_);
+  for (const ParameterTensor& wanted : parameters.tensors_) {
+    const bool shared = tied && wanted.name == "token_embd.weight" && source.Find("output.weight") != nullptr;
+    const std::string name = shared ? "output.weight" : wanted.name;
+    const GgufTensor* tensor = source.Find(name);
+    if (tensor == nullptr && name == "output.weight") tensor = source.Find("token_embd.weight");
+    if (tensor == nullptr) return InvalidInput("{} is missing", source.Describe(name));
+    const std::vector<uint64_t> expected =
+        wanted.rows > 1 ? std::vector<uint64_t>{wanted.width, wanted.rows} : std::vector<uint64_t>{wanted.width};
+    if (tensor->shape != expected) {
+      return InvalidInput("{} has the shape [{}]; expected [{}]", source.Describe(name), fmt::join(tensor->shape, ", "),
+                          fmt::join(expected, ", "));
+    }
+    float* values = parameters.values.at(wanted.offset);
+    Dequantise(*tensor, 0, wanted.rows * wanted.width, values);
+    for (uint64_t i = 0; i < wanted.rows * wanted.width; ++i) {
+      if (!std::isfinite(values[i])) {
+        return InvalidInput("{}: row {} holds a NaN or an infinity; finite weights were expected",
+                            source.Describe(name), i / wanted.width);
+      }
+    }
+  }
+  return parameters;
+}
+
+}  // namespace orrery::model

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A model's weights while they are trained: float32 master values, gradients and AdamW's moments, each one flat array
+// in the same order, and where every tensor lies in them.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "model/model_source.h"
+#include "model/shape.h"
+
+namespace orrery::model {
+
+// A tensor by its name in GGUF, row-major [rows][width].
+struct ParameterTensor {
+  std::string name;
+  uint64_t rows, width;
+  size_t offset;
+  bool decays;  // matrices decay; norms and biases do not
+};
+
+// Zeroed memory of its own pages, which costs nothing until it is touched.
+class FloatArray {
+ public:
+  FloatArray() = default;
+  explicit FloatArray(size_t count);
+  ~FloatArray();
+  FloatArray(FloatArray&& other) noexcept;
+  FloatArray& operator=(FloatArray&& other) noexcept;
+
+  std::span<float> all() const { return {data_, count_}; }
+  float* at(size_t offset) const { return data_ + offset; }
+
+ private:
+  float* data_ = nullptr;
+  size_t count_ = 0;
+};
+
+struct LayerOffsets {
+  size_t attention_norm, qkv, qkv_bias, output, feed_forward_norm, gate_up, down;
+};
+
+class Parameters {
+ public:
+  // Queries, keys and values follow each other, gates and ups too, so that each is one product. `tied`: the table of
+  // embeddings is the output matrix too; a file that has both gives the output matrix. Errors name the file and the
+  // tensor: missing, of another shape, or not finite.
+  static StatusOr<Parameters> Read(const ModelSource& source, const ModelShape& shape, bool tied);
+
+  const std::vector<ParameterTensor>& tensors() const { return tensors_; }
+  const LayerOffsets& layer(int i) const { return layers_[i]; }
+  size_t final_norm() const { return final_norm_; }
+  size_t embedding() const { return embedding_; }
+  size_t head() const { return head_; }  // = embedding() where tied
+  bool tied() const { return head_ == embedding_; }
+  size_t count() const { return count_; }
+
+  FloatArray values, gradients, first_moments, second_moments;
+
+ private:
+  void Plan(const ModelShape& shape, bool tied);
+  size_t Add(std::string name, uint64_t rows, uint64_t width);
+
+  std::vector<ParameterTensor> tensors_;
+  std::vector<LayerOffsets> layers_;
+  size_t final_norm_ = 0, embedding_ = 0, head_ = 0, count_ = 0;
+};
+
+}  // namespace orrery::model

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runners/train_run.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "base/paths.h"
+#include "model/hf_export.h"
+#include "model/model_source.h"
+#include "model/registry.h"
+#include "model/training/checkpoint.h"
+#include "model/training/trainer.h"
+#include "runners/settings.h"
+#include "runners/stop.h"
+#include "runners/training_data.h"
+
+namespace orrery::runners {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::json;
+
+double SecondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+// Whether a file that keeps the output matrix apart from the table of embeddings does so only to round them
+// differently: the publisher's model has one.
+bool TiedByPublisher(const model::ModelSource& source, const model::ModelShape& shape) {
+  const model::GgufTensor *table = source.Find("token_embd.weight"), *output = source.Find("output.weight");
+  if (output == nullptr) return true;
+  if (table == nullptr || table->shape != output->shape) return false;
+  const auto width = static_cast<uint64_t>(shape.width);
+  std::vector<float> a(width), b(width);
+  double dot = 0, first = 0, second = 0;
+  for (uint64_t row = 0; row < static_cast<uint64_t>(shape.vocabulary); row += 97) {
+    model::Dequantise(*table, row * width, width, a.data());
+    model::Dequantise(*output, row * width, width, b.data());
+    for (uint64_t i = 0; i < width; ++i) {
+      dot += double{a[i]} * b[i];
+      first += double{a[i]} * a[i];
+      second += double{b[i]} * b[i];
+    }
+  }
+  return dot > 0.98 * std::sqrt(first * second);
+}
+
+model::TrainerOptions OptionsOf(const schema::Config& config) {
+  const schema::TrainConfig& train = *config.train();
+  return {.epochs = train.epochs(),
+          .batch = train.batch(),
+          .rate = static_cast<float>(train.rate()),
+          .schedule = static_cast<model::RateSchedule>(train.schedule()),
+          .warmup = train.warmup(),
+          .decay = static_cast<float>(train.decay()),
+          .clip = static_cast<float>(train.clip()),
+          .seed = config.run()->seed(),
+          .freeze_embeddings = train.freeze_embeddings()};
+}
+
+class Training {
+ public:
+  static StatusOr<std::unique_ptr<Training>> Create(const schema::ResolvedConfig& config, bool quiet) {
+    std::unique_ptr<Training> training(new Training(config, quiet));
+    ORRERY_RETURN_IF_ERROR(training->Prepare());
+    return training;
+  }
+
+  StatusOr<int> Run() {
+    if (Done()) {
+      fmt::print("{} is finished: {}\n", out_.string(), (out_ / "model").string());
+      return 0;
+    }
+    ORRERY_RETURN_IF_ERROR(Resume());
+    auto saved = Clock::now();
+    while (!trainer_->Done()) {
+      if (StopRequested()) {
+        ORRERY_RETURN_IF_ERROR(Save());
+        fmt::print(stderr, "\nstopped at step {}; run the same command again to go on ({})\n", trainer_->step(),
+                   out_.string());
+        return 130;
+      }
+      ORRERY_RETURN_IF_ERROR(Step());
+      const bool epoch = trainer_->step() % trainer_->steps_per_epoch() == 0;
+      if (epoch) ORRERY_RETURN_IF_ERROR(EndEpoch());
+      if (epoch || SecondsSince(saved) >= 60 * config_->train()->save_minutes()) {
+        ORRERY_RETURN_IF_ERROR(Save());
+        saved = Clock::now();
+      }
+    }
+    return Finish();
+  }
+
+ private:
+  Training(const schema::ResolvedConfig& config, bool quiet)
+      : config_(config),
+        quiet_(quiet),
+        out_(CallerPath(config->run()->out()->str())),
+        backend_(kernels::Backend::Create(kernels::HostIsa(),
+                                          config->model()->precision() == schema::WeightPrecision::float32
+                                              ? kernels::Type::kFloat32
+                                              : kernels::Type::kBfloat16)),
+        pool_(Threads(config->run()->threads())),
+        ops_(kernels::TrainingOps::Create(*backend_, pool_)) {}
+
+  Status Prepare() {
+    if (config_->model()->precision() == schema::WeightPrecision::int8)
+      return InvalidInput("model.precision: expected bfloat16 or float32 for a training, found \"int8\"");
+    ORRERY_ASSIGN_OR_RETURN(const auto registry, model::Registry::Load());
+    ORRERY_ASSIGN_OR_RETURN(model_, model::LocateModel(registry, config_->model()->name()->string_view(),
+                                                       model::FetchOptions{.progress = !quiet_}));
+    ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(model_));
+    ORRERY_ASSIGN_OR_RETURN(const auto tokenizer, source->ReadTokenizer());
+    ORRERY_ASSIGN_OR_RETURN(data_, LoadTrainingData(*config_->train(), config_->run()->seed(), *tokenizer));
+    ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, source->Shape());
+    std::error_code error;
+    fs::create_directories(out_, error);
+    if (error || access(out_.c_str(), W_OK) != 0)
+      return InvalidInput("{}: the output folder is not writable", out_.string());
+    ORRERY_ASSIGN_OR_RETURN(identity_, Identity());
+    if (Done()) return absl::OkStatus();
+    ORRERY_ASSIGN_OR_RETURN(auto parameters, model::Parameters::Read(*source, shape, TiedByPublisher(*source, shape)));
+    parameters_ = std::make_unique<model::Parameters>(std::move(parameters));
+    const int rows = std::max(config_->train()->rows(), config_->train()->max_tokens());
+    network_ = std::make_unique<model::Network>(
+        shape, *parameters_, *ops_,
+        model::NetworkOptions{.max_rows = rows, .checkpointing = config_->train()->checkpointing()});
+    trainer_ = std::make_unique<model::Trainer>(*parameters_, *network_, *ops_, data_.learnt, OptionsOf(*config_));
+    fmt::print(stderr,
+               "{} examples to learn, {} for validation, of {} problems ({} lines, {} doubles, {} left out, {} too "
+               "long, {} cut)\n",
+               data_.learnt.size(), data_.validation.size(), data_.problems, data_.lines, data_.doubles, data_.left_out,
+               data_.dropped, data_.cut);
+    return absl::OkStatus();
+  }
+
+  // What the trained weights depend on.
+  StatusOr<std::string> Identity() const {
+    ORRERY_ASSIGN_OR_RETURN(const std::string weights, model::ModelDigest(model_));
+    Sha256 hash;
+    const Json config = Json::parse(config_.json());
+    Json train = config["train"];
+    for (const char* machine : {"rows", "checkpointing", "save_minutes", "data"}) train.erase(machine);
+    for (const std::string& part : {train.dump(), config["run"]["seed"].dump(), config["model"]["precision"].dump(),
+                                    weights, data_.digest, std::string(kernels::Name(backend_->isa()))})
+      hash.UpdateSized(part);
+    return Hex(hash.Finish());
+  }
+
+  bool Done() const {
+    const auto text = ReadFile(out_ / "summary.json");
+    if (!text.ok()) return false;
+    const Json json = Json::parse(*text, nullptr, false);
+    return json.is_object() && json.value("identity", "") == identity_;
+  }
+
+  Status Resume() {
+    const Status loaded = trainer_->Load(out_ / "checkpoint", identity_);
+    if (absl::IsNotFound(loaded)) return absl::OkStatus();
+    ORRERY_RETURN_IF_ERROR(loaded);
+    const auto text = ReadFile(out_ / "best.json");
+    if (text.ok()) best_ = Json::parse(*text, nullptr, false).value("validation_loss", best_);
+    fmt::print(stderr, "goes on after step {} of {}\n", trainer_->step(), trainer_->steps());
+    return absl::OkStatus();
+  }
+
+  Status Save() { return trainer_->Save(out_ / "checkpoint", identity_); }
+
+  Status Step() {
+    const auto begin = Clock::now();
+    ORRERY_ASSIGN_OR_RETURN(const model::StepReport report, trainer_->Step());
+    const double seconds = SecondsSince(begin);
+    Log({{"step", report.step},
+         {"loss", report.loss},
+         {"norm", report.norm},
+         {"rate", report.rate},
+         {"tokens", report.tokens},
+         {"learnt", report.learnt},
+         {"seconds", seconds}});
+    if (!quiet_) {
+      fmt::print(stderr, "step {}/{} · loss {:.4f} · norm {:.3f} · rate {:.2e} · {:.0f} tokens/s · {:.0f} min left\n",
+                 report.step, trainer_->steps(), report.loss, report.norm, report.rate,
+                 static_cast<double>(report.tokens) / seconds,
+                 seconds * static_cast<double>(trainer_->steps() - report.step) / 60);
+    }
+    return absl::OkStatus();
+  }
+
+  Status EndEpoch() {
+    if (data_.validation.empty()) return absl::OkStatus();
+    const double loss = trainer_->Loss(data_.validation);
+    const int64_t epoch = trainer_->step() / trainer_->steps_per_epoch();
+    Log({{"epoch", epoch}, {"validation_loss", loss}});
+    fmt::print(stderr, "epoch {}: loss {:.4f} on the {} examples for validation\n", epoch, loss,
+               data_.validation.size());
+    if (loss >= best_) return absl::OkStatus();
+    best_ = loss;
+    ORRERY_RETURN_IF_ERROR(
+        model::SaveCheckpoint(out_ / "best", {identity_, trainer_->step()}, {{"values", parameters_->values.all()}}));
+    return WriteFileAtomically(out_ / "best.json", Json{{"epoch", epoch}, {"validation_loss", loss}}.dump() + "\n");
+  }
+
+  StatusOr<int> Finish() {
+    std::error_code error;
+    if (fs::exists(out_ / "best", error)) {
+      ORRERY_RETURN_IF_ERROR(
+          model::LoadCheckpoint(out_ / "best", identity_, {{"values", parameters_->values.all()}}).status());
+    }
+    const model::ReplacedWeights weights{
+        .values =
+            [this](std::string_view name) {
+              for (const auto& tensor : parameters_->tensors()) {
+                if (tensor.name == name) return static_cast<const float*>(parameters_->values.at(tensor.offset));
+              }
+              return static_cast<const float*>(nullptr);
+            },
+        .tied = parameters_->tied()};
+    fs::remove_all(out_ / "model", error);
+    model::ExportOptions options;
+    options.bfloat16 = backend_->type() == kernels::Type::kBfloat16;
+    options.weights = &weights;
+    ORRERY_RETURN_IF_ERROR(model::ExportHfFolder(model_, out_ / "model", options));
+    Json summary = {{"identity", identity_},         {"steps", trainer_->steps()},
+                    {"learnt", data_.learnt.size()}, {"validation", data_.validation.size()},
+                    {"problems", data_.problems},    {"base", model_.filename()}};
+    if (!data_.validation.empty()) summary["validation_loss"] = best_;
+    ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "summary.json", summary.dump(1) + "\n"));
+    fmt::print("{}\n", (out_ / "model").string());
+    return 0;
+  }
+
+  void Log(const Json& line) const { std::ofstream(out_ / "metrics.jsonl", std::ios::app) << line.dump() << '\n'; }
+
+  schema::ResolvedConfig config_;
+  bool quiet_;
+  fs::path out_, model_;
+  std::unique_ptr<kernels::Backend> backend_;
+  kernels::ThreadPool pool_;
+  std::unique_ptr<kernels::TrainingOps> ops_;
+  TrainingData data_;
+  std::string identity_;
+  std::unique_ptr<model::Parameters> parameters_;
+  std::unique_ptr<model::Network> network_;
+  std::unique_ptr<model::Trainer> trainer_;
+  double best_ = 1e300;
+};
+
+}  // namespace
+
+StatusOr<int> RunTrainingOf(const schema::Flags& flags) {
+  ORRERY_ASSIGN_OR_RETURN(const schema::ResolvedConfig config, flags.Load());
+  ORRERY_ASSIGN_OR_RETURN(const auto training, Training::Create(config, flags.quiet));
+  return training->Run();
+}
+
+}  // namespace orrery::runners

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// One training from configuration to exported model; what it leaves lies in run.out: checkpoint/, best/, metrics.jsonl,
+// summary.json, model/ (a Hugging Face folder).
+
+#include "base/status.h"
+#include "schema/flags.h"
+
+namespace orrery::runners {
+
+// The program's exit code: 0 done, 130 stopped and resumable.
+StatusOr<int> RunTrainingOf(const schema::Flags& flags);
+
+}  // namespace orrery::runners

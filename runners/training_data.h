@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Prompts and completions from files, chosen and turned into the tokens that a policy reads and writes in a search.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "model/tokenizer.h"
+#include "model/training/trainer.h"
+#include "schema/config.h"
+
+namespace orrery::runners {
+
+struct TrainingData {
+  std::vector<model::TrainingExample> learnt, validation;
+  uint64_t lines = 0, problems = 0, doubles = 0, left_out = 0, dropped = 0, cut = 0;  // left_out: by train.per_problem
+  std::string digest;                                                                 // over all examples
+};
+
+// Errors name file and line. Without a single example to be learnt: InvalidInput.
+StatusOr<TrainingData> LoadTrainingData(const schema::TrainConfig& config, uint64_t seed,
+                                        const model::Tokenizer& tokenizer);
+
+}  // namespace orrery::runners

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// A training step's operations: the reference's gradients against differences of its own forward operations, every
+// back end that this processor allows against the reference, and equal bits on any number of threads.
+#include "kernels/training.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <random>
+#include <tuple>
+
+#include "kernels/bfloat16.h"
+
+namespace orrery::kernels {
+namespace {
+
+using Floats = std::vector<float>;
+
+Floats Normal(size_t count, uint32_t seed, float scale = 1) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, scale);
+  Floats values(count);
+  for (float& value : values) value = normal(random);
+  return values;
+}
+
+// One back end with its threads.
+struct Ops {
+  Ops(Isa isa, Type type, int threads) : backend(Backend::Create(isa, type)), pool(threads) {
+    ops = TrainingOps::Create(*backend, pool);
+  }
+  TrainingOps* operator->() const { return ops.get(); }
+
+  RowsBuffer Rows(const Floats& values, int width) const {
+    const int rows = static_cast<int>(values.size()) / width;
+    RowsBuffer buffer(ops->type(), rows, width);
+    ops->Round(values.data(), width, rows, buffer);
+    return buffer;
+  }
+
+  std::unique_ptr<Backend> backend;
+  ThreadPool pool;
+  std::unique_ptr<TrainingOps> ops;
+};
+
+Floats Values(const RowsBuffer& buffer, int rows) {
+  Floats values;
+  for (int r = 0; r < rows; ++r) {
+    for (int i = 0; i < buffer.width(); ++i) {
+      values.push_back(buffer.type() == Type::kFloat32 ? static_cast<float*>(buffer.row(r))[i]
+                                                       : FromBfloat16(static_cast<uint16_t*>(buffer.row(r))[i]));
+    }
+  }
+  return values;
+}
+
+double Dot(const Floats& a, const Floats& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += double{a[i]} * b[i];
+  return sum;
+}
+
+constexpr int kRows = 70;
+constexpr int32_t kBegins[] = {0, 1, 20, 20, kRows};  // a sequence of one token, an empty one
+const Sequences kSequences = {kBegins};
+constexpr AttentionShape kShape = {6, 2, 16};
+constexpr int kQkv = (6 + 4) * 16;
+constexpr int kWidth = 40;
+
+// Everything that a back end computes from one set of inputs, by name.
+struct Results {
+  std::vector<std::pair<std::string, Floats>> all;
+  void Add(std::string name, Floats values) { all.emplace_back(std::move(name), std::move(values)); }
+};
+
+void Products(const Ops& ops, Results& results) {
+  constexpr int kN = 100, kK = 72;
+  const auto w = Normal(kN * kK, 1, 0.3f), x = Normal(kRows * kK, 2), dy = Normal(kRows * kN, 3);
+  const auto weight = ops->NewWeight(kN, kK);
+  ops->SetWeight(*weight, w.data());
+  const RowsBuffer x_rows = ops.Rows(x, kK), dy_rows = ops.Rows(dy, kN);
+  Floats y(kRows * kN), dx = Normal(kRows * kK, 4), dx_new(kRows * kK), dw = Normal(kN * kK, 5);
+  ops->Product(*weight, x_rows, kRows, y.data());
+  ops->ProductInputGradient(*weight, dy_rows, kRows, true, dx.data());
+  ops->ProductInputGradient(*weight, dy_rows, kRows, false, dx_new.data());
+  ops->ProductWeightGradient(dy_rows, x_rows, kRows, dw.data());
+  results.Add("product", y);
+  results.Add("product dx, added", dx);
+  results.Add("product dx", dx_new);
+  results.Add("product dw", dw);
+}
+
+void RowOperations(const Ops& ops, Results& results) {
+  const auto x = Normal(kRows * kWidth, 11), gain = Normal(kWidth, 12), dout = Normal(kRows * kWidth, 13);
+  Floats dx = Normal(kRows * kWidth, 14), dgain = Normal(kWidth, 15), dbias = Normal(kWidth, 16), biased = x;
+  RowsBuffer out(ops->type(), kRows, kWidth);
+  ops->RmsNorm(x.data(), gain.data(), kWidth, 1e-5f, kRows, out);
+  ops->RmsNormGradient(x.data(), gain.data(), kWidth, 1e-5f, kRows, dout.data(), dx.data(), dgain.data());
+  ops->BiasGradient(dout.data(), kWidth, kRows, dbias.data());
+  ops->AddBias(gain.data(), kWidth, kRows, biased.data());
+  results.Add("norm", Values(out, kRows));
+  results.Add("norm dx", dx);
+  results.Add("norm dgain", dgain);
+  results.Add("bias gradient", dbias);
+  results.Add("biased", biased);
+
+  const auto gate_up = Normal(kRows * 2 * kWidth, 17, 3);
+  Floats dgate_up(kRows * 2 * kWidth);
+  ops->SwiGlu(gate_up.data(), kWidth, kRows, out);
+  ops->SwiGluGradient(gate_up.data(), dout.data(), kWidth, kRows, dgate_up.data());
+  results.Add("swiglu", Values(out, kRows));
+  results.Add("swiglu gradient", dgate_up);
+
+  std::vector<int32_t> tokens(kRows);
+  for (int r = 0; r < kRows; ++r) tokens[r] = r * 7 % 13;
+  const auto table = Normal(13 * kWidth, 18);
+  Floats embedded(kRows * kWidth), dtable = Normal(13 * kWidth, 19);
+  ops->Embed(table.data(), tokens, kWidth, embedded.data());
+  ops->EmbedGradient(tokens, kWidth, dout.data(), dtable.data());
+  results.Add("embedded", embedded);
+  results.Add("table gradient", dtable);
+}
+
+void Attention(const Ops& ops, int window, Results& results) {
+  const auto qkv = Normal(kRows * kQkv, 21), dout = Normal(kRows * 96, 22);
+  Floats out(kRows * 96), sums(kRows * 6), dqkv(kRows * kQkv, 1e9f);
+  ops->Attend(kShape, kSequences, window, qkv.data(), out.data(), sums.data());
+  ops->AttendGradient(kShape, kSequences, window, qkv.data(), out.data(), sums.data(), dout.data(), dqkv.data());
+  results.Add("attended", out);
+  results.Add("sums", sums);
+  results.Add("attention gradient", dqkv);
+}
+
+void LossAndStep(const Ops& ops, Results& results) {
+  constexpr int kVocabulary = 131;
+  const auto logits = Normal(kRows * kVocabulary, 31, 4);
+  std::vector<int32_t> targets(kRows);
+  Floats weights(kRows);
+  for (int r = 0; r < kRows; ++r) targets[r] = r * 37 % kVocabulary, weights[r] = 0.01f * static_cast<float>(r);
+  std::vector<double> losses(kRows);
+  RowsBuffer dlogits(ops->type(), kRows, kVocabulary);
+  ops->CrossEntropy(logits.data(), kVocabulary, targets, weights, losses.data(), dlogits);
+  results.Add("losses", Floats(losses.begin(), losses.end()));
+  results.Add("logits gradient", Values(dlogits, kRows));
+
+  auto w = Normal(1003, 41), m = Normal(1003, 42, 0.1f), v = Normal(1003, 43);
+  for (float& value : v) value *= value;
+  const auto gradient = Normal(1003, 44);
+  ops->Step({.rate = 0.01f, .decay = 0.1f, .step = 3, .gradient_scale = 0.5f}, w.size(), gradient.data(), w.data(),
+            m.data(), v.data());
+  results.Add("w", w);
+  results.Add("m", m);
+  results.Add("v", v);
+}
+
+Results Everything(Isa isa, Type type, int threads) {
+  const Ops ops(isa, type, threads);
+  Results results;
+  Products(ops, results);
+  RowOperations(ops, results);
+  Attention(ops, 0, results);
+  Attention(ops, 5, results);
+  LossAndStep(ops, results);
+  return results;
+}
+
+class TrainingTest : public ::testing::TestWithParam<std::tuple<Isa, Type>> {
+ protected:
+  void SetUp() override {
+    if (std::get<0>(GetParam()) > HostIsa()) GTEST_SKIP() << "this processor has no " << Name(std::get<0>(GetParam()));
+  }
+};
+
+TEST_P(TrainingTest, AgreesWithTheReference) {
+  const auto [isa, type] = GetParam();
+  const Results expected = Everything(Isa::kReference, type, 1), actual = Everything(isa, type, 1);
+  ASSERT_EQ(actual.all.size(), expected.all.size());
+  for (size_t i = 0; i < expected.all.size(); ++i) {
+    const auto& [name, want] = expected.all[i];
+    const Floats& got = actual.all[i].second;
+    ASSERT_EQ(got.size(), want.size()) << name;
+    for (size_t j = 0; j < want.size(); ++j) {
+      const float near = type == Type::kFloat32 ? 2e-5f : 1e-2f;
+      ASSERT_NEAR(got[j], want[j], near * (1 + std::abs(want[j]))) << name << " at " << j;
+    }
+  }
+}
+
+TEST_P(TrainingTest, HasTheSameBitsOnAnyNumberOfThreads) {
+  const auto [isa, type] = GetParam();
+  const Results one = Everything(isa, type, 1), three = Everything(isa, type, 3);
+  for (size_t i = 0; i < one.all.size(); ++i) {
+    EXPECT_EQ(std::memcmp(one.all[i].second.data(), three.all[i].second.data(), one.all[i].second.size() * 4), 0)
+        << one.all[i].first;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(BackEnds, TrainingTest,
+                         ::testing::Combine(::testing::Values(Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmx),
+                                            ::testing::Values(Type::kFloat32, Type::kBfloat16)),
+                         [](const auto& info) {
+                           std::string name(Name(std::get<0>(info.param)));
+                           std::erase(name, '-');
+                           return name + (std::get<1>(info.param) == Type::kFloat32 ? "_float32" : "_bfloat16");
+                         });
+
+// ---- the reference's gradients against differences
+
+class DifferencesTest : public ::testing::Test {
+ protected:
+  // Compares `gradient` with differences of Σ c·out over the inputs, at some of them.
+  template <class Loss>
+  static void Check(const std::string& name, Floats inputs, const Floats& gradient, Loss loss) {
+    constexpr float kStep = 1e-2f;
+    ASSERT_EQ(inputs.size(), gradient.size());
+    double largest = 0;
+    for (const float g : gradient) largest = std::max(largest, std::abs(double{g}));
+    for (size_t i = 0; i < inputs.size(); i += 1 + inputs.size() / 60) {
+      const float value = inputs[i];
+      inputs[i] = value + kStep;
+      const double above = loss(inputs);
+      inputs[i] = value - kStep;
+      const double below = loss(inputs);
+      inputs[i] = value;
+      EXPECT_NEAR((above - below) / (2 * kStep), gradient[i], 2e-3 * (1 + largest)) << name << " at " << i;
+    }
+  }
+
+  Ops ops_{Isa::kReference, Type::kFloat32, 1};
+};
+
+TEST_F(DifferencesTest, OfTheNorm) {
+  const auto x = Normal(kRows * kWidth, 51), gain = Normal(kWidth, 52), c = Normal(kRows * kWidth, 53);
+  const auto loss = [&](const Floats& x_now, const Floats& gain_now) {
+    RowsBuffer out(Type::kFloat32, kRows, kWidth);
+    ops_->RmsNorm(x_now.data(), gain_now.data(), kWidth, 1e-5f, kRows, out);
+    return Dot(Values(out, kRows), c);
+  };
+  Floats dx(x.size()), dgain(gain.size());
+  ops_->RmsNormGradient(x.data(), gain.data(), kWidth, 1e-5f, kRows, c.data(), dx.data(), dgain.data());
+  Check("x", x, dx, [&](const Floats& now) { return loss(now, gain); });
+  Check("gain", gain, dgain, [&](const Floats& now) { return loss(x, now); });
+}
+
+TEST_F(DifferencesTest, OfAttention) {
+  for (const int window : {0, 5}) {
+    const auto qkv = Normal(kRows * kQkv, 61), c = Normal(kRows * 96, 62);
+    Floats out(kRows * 96), sums(kRows * 6), dqkv(kRows * kQkv);
+    const auto loss = [&](const Floats& now) {
+      Floats at(kRows * 96), scratch(kRows * 6);
+      ops_->Attend(kShape, kSequences, window, now.data(), at.data(), scratch.data());
+      return Dot(at, c);
+    };
+    loss(qkv);
+    ops_->Attend(kShape, kSequences, window, qkv.data(), out.data(), sums.data());
+    ops_->AttendGradient(kShape, kSequences, window, qkv.data(), out.data(), sums.data(), c.data(), dqkv.data());
+    Check("qkv", qkv, dqkv, loss);
+  }
+}
+
+TEST_F(DifferencesTest, OfSwiGlu) {
+  const auto gate_up = Normal(kRows * 2 * kWidth, 71, 2), c = Normal(kRows * kWidth, 72);
+  Floats gradient(gate_up.size());
+  ops_->SwiGluGradient(gate_up.data(), c.data(), kWidth, kRows, gradient.data());
+  Check("gate_up", gate_up, gradient, [&](const Floats& now) {
+    RowsBuffer out(Type::kFloat32, kRows, kWidth);
+    ops_->SwiGlu(now.data(), kWidth, kRows, out);
+    return Dot(Values(out, kRows), c);
+  });
+}
+
+TEST_F(DifferencesTest, OfTheLoss) {
+  constexpr int kVocabulary = 29;
+  const auto logits = Normal(kRows * kVocabulary, 81, 2);
+  std::vector<int32_t> targets(kRows);
+  const auto weights = Normal(kRows, 82);
+  for (int r = 0; r < kRows; ++r) targets[r] = r % kVocabulary;
+  RowsBuffer dlogits(Type::kFloat32, kRows, kVocabulary);
+  const auto loss = [&](const Floats& now) {
+    std::vector<double> losses(kRows);
+    ops_->CrossEntropy(now.data(), kVocabulary, targets, weights, losses.data(), dlogits);
+    return std::inner_product(losses.begin(), losses.end(), weights.begin(), 0.0);
+  };
+  loss(logits);
+  const Floats gradient = Values(dlogits, kRows);
+  Check("logits", logits, gradient, loss);
+}
+
+TEST_F(DifferencesTest, OfProducts) {
+  constexpr int kN = 30, kK = 20;
+  const auto w = Normal(kN * kK, 91), x = Normal(kRows * kK, 92), c = Normal(kRows * kN, 93);
+  const auto loss = [&](const Floats& w_now, const Floats& x_now) {
+    const auto weight = ops_->NewWeight(kN, kK);
+    ops_->SetWeight(*weight, w_now.data());
+    Floats y(kRows * kN);
+    ops_->Product(*weight, ops_.Rows(x_now, kK), kRows, y.data());
+    return Dot(y, c);
+  };
+  const auto weight = ops_->NewWeight(kN, kK);
+  ops_->SetWeight(*weight, w.data());
+  Floats dx(x.size()), dw(w.size());
+  ops_->ProductInputGradient(*weight, ops_.Rows(c, kN), kRows, false, dx.data());
+  ops_->ProductWeightGradient(ops_.Rows(c, kN), ops_.Rows(x, kK), kRows, dw.data());
+  Check("x", x, dx, [&](const Floats& now) { return loss(w, now); });
+  Check("w", w, dw, [&](const Floats& now) { return loss(now, x); });
+}
+
+TEST_F(DifferencesTest, TurningBackUndoesTurning) {
+  const auto x = Normal(kRows * kQkv, 95);
+  Floats cosine(64 * 8), sine(64 * 8), turned = x;
+  for (size_t i = 0; i < cosine.size(); ++i) {
+    cosine[i] = std::cos(0.1f * static_cast<float>(i));
+    sine[i] = std::sin(0.1f * static_cast<float>(i));
+  }
+  for (const RopePairs pairs : {RopePairs::kHalves, RopePairs::kInterleaved}) {
+    ops_->Rope(kSequences, 8, 16, pairs, cosine.data(), sine.data(), false, turned.data(), kQkv);
+    EXPECT_NE(turned, x);
+    ops_->Rope(kSequences, 8, 16, pairs, cosine.data(), sine.data(), true, turned.data(), kQkv);
+    for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(turned[i], x[i], 1e-5);
+  }
+}
+
+}  // namespace
+}  // namespace orrery::kernels

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The training as a user runs it, on a real model: it learns, goes on after kill -9 with the same bits, leaves a folder
+// that the model tool reads, and tells bad input in one line.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "base/paths.h"
+#include "tests/runners/program.h"
+
+namespace orrery {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using testing::HasSubstr;
+
+fs::path Fresh(const std::string& name) {
+  const fs::path path = fs::path(testing::TempDir()) / (name + std::to_string(getpid()));
+  fs::remove_all(path);
+  return path;
+}
+
+// Trajectories as a campaign writes them: three problems, one with three solutions of which the two best are learnt.
+fs::path Trajectories() {
+  const fs::path path = Fresh("trajectories.jsonl");
+  std::ofstream file(path);
+  const auto add = [&](int number, double q, const std::string& comment) {
+    const std::string question = "Ida has " + std::to_string(number) + " pears and eats 2. How many are left?";
+    file << Json{{"problem", std::to_string(number)},
+                 {"question", question},
+                 {"prompt", "<|user|>:\n" + question},
+                 {"completion", "<code>\n# Step 1: " + comment + "\nprint(" + std::to_string(number) +
+                                    " - 2)\n<end_of_code>\n<output>" + std::to_string(number - 2) +
+                                    "<end_of_output>\n<answer>\\boxed{" + std::to_string(number - 2) +
+                                    "}\n<end_of_answer>\n"},
+                 {"mean_q", q},
+                 {"min_q", q}}
+                .dump()
+         << "\n\n";
+  };
+  add(7, 0.5, "Take away what she eats");
+  add(7, 1.0, "What is left");
+  add(7, -0.5, "The worst of the three");
+  add(9, 1.0, "Take away the two");
+  add(30, 1.0, "Count what is left");
+  return path;
+}
+
+std::vector<std::string> Arguments(const fs::path& out, const fs::path& data, std::vector<std::string> more = {}) {
+  std::vector<std::string> arguments = {"--model=smollm2-135m-instruct", "--out=" + out.string()};
+  for (const char* setting : {"train.epochs=2", "train.batch=2", "train.rate=1e-4", "train.validation=0",
+                              "train.save_minutes=1e-9", "train.rows=64", "train.max_tokens=160"})
+    arguments.insert(arguments.end(), {"--set", setting});
+  arguments.insert(arguments.end(), {"--set", "train.data=" + data.string()});
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::string WeightsOf(const fs::path& out) {
+  const auto digest = Sha256HexOfFile(out / "model" / "model.safetensors");
+  EXPECT_TRUE(digest.ok()) << digest.status();
+  return digest.value_or("");
+}
+
+TEST(Train, LearnsAndGoesOnAfterAKillWithTheSameBits) {
+  const fs::path data = Trajectories(), whole = Fresh("whole"), killed = Fresh("killed");
+  const Ended first = RunProgram("runners/train", Arguments(whole, data));
+  ASSERT_EQ(first.code, 0) << first.errors;
+  EXPECT_THAT(first.errors, HasSubstr("4 examples to learn"));
+  EXPECT_THAT(first.errors, HasSubstr("1 left out"));
+  std::vector<double> losses;
+  std::ifstream metrics(whole / "metrics.jsonl");
+  for (std::string line; std::getline(metrics, line);) losses.push_back(Json::parse(line)["loss"]);
+  ASSERT_EQ(losses.size(), 4u);
+  EXPECT_LT(losses.back(), losses.front());
+
+  const Ended ended = RunProgram("runners/train", Arguments(killed, data), {}, [&](int pid) {
+    if (fs::exists(killed / "checkpoint" / "state.json")) kill(pid, SIGKILL);
+  });
+  ASSERT_EQ(ended.code, -SIGKILL) << ended.errors;
+  const Ended second = RunProgram("runners/train", Arguments(killed, data));
+  ASSERT_EQ(second.code, 0) << second.errors;
+  EXPECT_THAT(second.errors, HasSubstr("goes on after step"));
+  EXPECT_EQ(WeightsOf(killed), WeightsOf(whole));
+
+  const Ended again = RunProgram("runners/train", Arguments(whole, data));
+  EXPECT_EQ(again.code, 0);
+  EXPECT_THAT(again.output, HasSubstr("is finished"));
+  const Ended other = RunProgram("runners/train", Arguments(killed, data, {"--set", "train.rate=2e-4"}));
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.errors, HasSubstr("another training"));
+
+  const Ended inspected = RunProgram("runners/model", {"inspect", (whole / "model").string()});
+  EXPECT_EQ(inspected.code, 0) << inspected.errors;
+}
+
+TEST(Train, BadInputIsTold) {
+  const fs::path data = Trajectories(), out = Fresh("bad");
+  const auto told = [&](const fs::path& file, std::vector<std::string> more) {
+    const Ended ended = RunProgram("runners/train", Arguments(out, file, std::move(more)));
+    EXPECT_EQ(ended.code, 2) << ended.errors;
+    return ended.errors;
+  };
+  EXPECT_THAT(told("/nowhere.jsonl", {}), HasSubstr("/nowhere.jsonl: no such file"));
+  EXPECT_THAT(told("", {}), HasSubstr("train.data"));
+  EXPECT_THAT(told(data, {"--set", "model.precision=int8"}), HasSubstr("model.precision"));
+  EXPECT_THAT(told(data, {"--set", "train.max_tokens=20"}), HasSubstr("train.max_tokens=20"));
+  EXPECT_THAT(told(data, {"--set", "train.rte=1"}), HasSubstr("train.rate"));
+  const fs::path broken = Fresh("broken.jsonl");
+  std::ofstream(broken) << "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\"}\n";
+  EXPECT_THAT(told(broken, {}), HasSubstr("jsonl" + std::to_string(getpid()) + ":2: expected \"completion\""));
+}
+
+}  // namespace
+}  // namespace orrery
