@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "actors/engine_report.h"
+
 namespace orrery::actors {
 namespace {
 
@@ -63,13 +65,7 @@ void batcher_state::Report() {
   const uint64_t now = Now();
   if (!engine->Idle() && now - reported < kReportEvery) return;
   reported = now;
-  const model::EngineCounters counters = engine->Counters();
-  flatbuffers::FlatBufferBuilder builder(256);
-  builder.Finish(schema::CreateEngineReport(
-      builder, meters->Sent(Kind::kTelemetry), counters.batches, counters.rows, counters.prompt_rows,
-      counters.tokens_generated, counters.prefix_tokens_reused, counters.requests, counters.requests_coalesced,
-      counters.busy_seconds, counters.pages_used, counters.pages_total, counters.pages_evicted, promises.size()));
-  self->send(telemetry, atom::report_v, EngineReportChunk(std::move(builder)));
+  self->send(telemetry, atom::report_v, ReportOf(engine->Counters(), promises.size(), meters->Sent(Kind::kTelemetry)));
 }
 
 void batcher_state::FailAll(const std::string& words) {

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "actors/engine_report.h"
+
 namespace orrery::actors {
 namespace {
 
@@ -77,30 +79,6 @@ void AddSearch(const SearchMeters& search, std::vector<MetricFamily>* families) 
                              schema::EnumNamesVerdict(), search.verdicts));
   families->push_back(OfEnum("orrery_answer_grades_total", "Answers by the grader's result.", "grade",
                              schema::EnumNamesGrade(), search.grades));
-}
-
-void AddEngine(const schema::EngineReport& engine, std::vector<MetricFamily>* families) {
-  const auto counter = [families](const char* name, const char* help, double value) {
-    families->push_back(Single(name, help, MetricType::Counter, value));
-  };
-  const auto gauge = [families](const char* name, const char* help, double value) {
-    families->push_back(Single(name, help, MetricType::Gauge, value));
-  };
-  counter("orrery_batches_total", "Batches run through the model.", double(engine.batches()));
-  counter("orrery_batch_rows_total", "Tokens run through the model, of prompts and of decoding.",
-          double(engine.rows()));
-  counter("orrery_prompt_rows_total", "Tokens of prompts run through the model.", double(engine.prompt_rows()));
-  counter("orrery_model_tokens_total", "Tokens sampled.", double(engine.tokens_generated()));
-  counter("orrery_prefix_tokens_reused_total", "Prompt tokens found in the cache.",
-          double(engine.prefix_tokens_reused()));
-  counter("orrery_requests_total", "Requests to the model.", double(engine.requests()));
-  counter("orrery_requests_coalesced_total", "Requests that shared another's computation.",
-          double(engine.requests_coalesced()));
-  counter("orrery_model_busy_seconds_total", "Time spent in batches.", engine.busy_seconds());
-  counter("orrery_kv_pages_evicted_total", "Pages of keys and values given up.", double(engine.pages_evicted()));
-  gauge("orrery_kv_pages_used", "Pages of keys and values in use.", double(engine.pages_used()));
-  gauge("orrery_kv_pages", "Pages of keys and values there are.", double(engine.pages_total()));
-  gauge("orrery_requests_waiting", "Requests to the model without an answer yet.", double(engine.waiting()));
 }
 
 void AddStore(const schema::StoreReport& store, std::vector<MetricFamily>* families) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <new>
+#include <numeric>
 #include <unordered_map>
 #include <utility>
 
@@ -37,6 +38,7 @@ std::string ResultKey(const GenerationRequest& request) {
     AppendBytes(key, request.random.key);
     AppendBytes(key, request.random.stream);
   }
+  if (request.on_token) AppendBytes(key, request.id);
   AppendBytes(key, request.stops.size());
   for (const std::string& stop : request.stops) {
     AppendBytes(key, stop.size());
@@ -105,6 +107,14 @@ class TransformerEngine : public Engine {
     in_flight_.emplace(std::move(key), sequence.get());
     scheduler_->Add(std::move(sequence));
     return absl::OkStatus();
+  }
+
+  void Cancel(uint64_t id) override {
+    for (const auto& [key, sequence] : in_flight_) {
+      if (std::erase(sequence->ids, id) == 0) continue;
+      if (sequence->ids.empty()) in_flight_.erase(scheduler_->Remove(sequence)->key);
+      return;
+    }
   }
 
   StatusOr<std::vector<Generation>> Step() override {
@@ -224,7 +234,9 @@ class TransformerEngine : public Engine {
       if (!std::isfinite(sampled[i].log_probability))
         return Failed("{}: the model's output is not a number", source_->path().string());
       wanting[i]->tokens.push_back(sampled[i].token);
-      wanting[i]->log_probability += sampled[i].log_probability;
+      wanting[i]->log_probabilities.push_back(sampled[i].log_probability);
+      const auto& on_token = wanting[i]->request.on_token;
+      if (on_token) on_token(sampled[i].token, sampled[i].log_probability);
     }
     ++counters_.batches;
     counters_.rows += rows.size();
@@ -254,7 +266,8 @@ class TransformerEngine : public Engine {
     generation.text = match ? done->text.text().substr(0, match->begin) : done->text.text();
     if (match) generation.stop = done->text.stop(match->stop);
     generation.reason = *reason;
-    generation.log_probability = done->log_probability;
+    generation.log_probability = std::accumulate(done->log_probabilities.begin(), done->log_probabilities.end(), 0.0);
+    generation.log_probabilities = std::move(done->log_probabilities);
     for (const uint64_t id : done->ids) {
       generation.id = id;
       finished.push_back(generation);

@@ -74,11 +74,17 @@ std::vector<BatchPiece> Scheduler::NextBatch() {
 }
 
 std::unique_ptr<Sequence> Scheduler::Remove(Sequence* sequence) {
-  const auto found =
-      std::find_if(live_.begin(), live_.end(), [sequence](const auto& live) { return live.get() == sequence; });
-  std::unique_ptr<Sequence> removed = std::move(*found);
-  live_.erase(found);
-  cache_.Close(removed->path);
+  const auto is_it = [sequence](const auto& other) { return other.get() == sequence; };
+  std::unique_ptr<Sequence> removed;
+  if (const auto live = std::find_if(live_.begin(), live_.end(), is_it); live != live_.end()) {
+    removed = std::move(*live);
+    live_.erase(live);
+    cache_.Close(removed->path);
+  } else {
+    const auto waiting = std::find_if(waiting_.begin(), waiting_.end(), is_it);
+    removed = std::move(*waiting);
+    waiting_.erase(waiting);
+  }
   return removed;
 }
 

@@ -34,7 +34,7 @@ struct Sequence {
   StopMatcher text;
   std::vector<uint64_t> ids;  // of all requests this one answers
   KvCache::Path path;
-  double log_probability = 0;
+  std::vector<double> log_probabilities;  // of the generated tokens
 };
 
 // Tokens [first, first + count) of a sequence.
@@ -52,7 +52,7 @@ class Scheduler {
   // Pages for the pieces' tokens are there; sequences that share pages are neighbours. Empty only if nothing is in
   // flight.
   std::vector<BatchPiece> NextBatch();
-  // Closes the sequence's path and gives the sequence back.
+  // Gives the sequence back, one that is waiting as well as one in a batch, whose path is closed.
   std::unique_ptr<Sequence> Remove(Sequence* sequence);
 
   bool Idle() const { return waiting_.empty() && live_.empty(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reasoning/prompt.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -87,6 +88,39 @@ PromptTemplate ChatPrompt(ChatFormat format, std::span<const Turn> before) {
   PromptTemplate prompt = SplitAtPlace(RenderChat(format, turns)).value();
   if (prompt.before.ends_with(' ')) prompt.before.pop_back(), prompt.lead.assign(1, ' ');
   return prompt;
+}
+
+std::vector<PromptPiece> ChatPieces(ChatFormat format, std::span<const Turn> turns) {
+  // Each turn's words are written as a mark between the white space that they begin and end with, so that a format that
+  // trims them still does.
+  constexpr char kMark = '\x01';
+  constexpr std::string_view kBlanks = " \t\n\r\f\v";
+  std::vector<std::string> contents;
+  std::vector<std::string_view> words;
+  for (const Turn& turn : turns) {
+    const size_t first = std::min(turn.content.find_first_not_of(kBlanks), turn.content.size());
+    const size_t last = turn.content.find_last_not_of(kBlanks);
+    const size_t end = last == std::string_view::npos ? first : last + 1;
+    words.push_back(turn.content.substr(first, end - first));
+    contents.push_back(fmt::format("{}{}{}", turn.content.substr(0, first), kMark, turn.content.substr(end)));
+  }
+  std::vector<Turn> marked;
+  for (size_t i = 0; i < turns.size(); ++i) marked.push_back({turns[i].role, contents[i]});
+  const std::string text = RenderChat(format, marked);
+  std::vector<PromptPiece> pieces;
+  size_t begin = 0;
+  for (const std::string_view own : words) {
+    const size_t mark = text.find(kMark, begin);
+    if (mark == std::string::npos) break;
+    PromptPiece before{text.substr(begin, mark - begin), true}, said{std::string(own), false};
+    // For tokenizers that write words with the blank before them.
+    if (before.text.ends_with(' ')) before.text.pop_back(), said.text.insert(0, 1, ' ');
+    pieces.push_back(std::move(before));
+    pieces.push_back(std::move(said));
+    begin = mark + 1;
+  }
+  pieces.push_back({text.substr(begin), true});
+  return pieces;
 }
 
 PromptTemplate BuiltInPrompt(PromptForm form, ChatFormat format) {

@@ -38,6 +38,9 @@ enum class PromptForm : uint8_t {
 // A conversation that ends with the question, as a chat's turns: `before` is what was said until then.
 PromptTemplate ChatPrompt(ChatFormat format, std::span<const Turn> before);
 
+// A whole conversation as RenderChat writes it, in which only what is not a turn's own words may hold special tokens.
+std::vector<PromptPiece> ChatPieces(ChatFormat format, std::span<const Turn> turns);
+
 // `format` is how the model writes a chat's turns.
 PromptTemplate BuiltInPrompt(PromptForm form, ChatFormat format = ChatFormat::kChatMl);
 

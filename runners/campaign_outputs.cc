@@ -44,7 +44,7 @@ std::vector<std::pair<std::string, std::string>> Settings(const std::string& jso
 
 void AddMeasured(const OutputInput& input, store::Summary* summary) {
   const auto& config = **input.config;
-  summary->model = config.model()->name()->str();
+  summary->model = input.model;
   summary->seed = config.run()->seed();
   summary->version = kVersion;
   summary->guards = input.guards;

@@ -22,6 +22,7 @@ struct OutputInput {
   std::filesystem::path out;
   const schema::ResolvedConfig* config = nullptr;
   std::string fingerprint;
+  std::string model;  // what wrote the steps: model.name, or a server's name for it
   const std::vector<reasoning::Problem>* problems = nullptr;
   const store::Store* store = nullptr;
   std::vector<sandbox::Guard> guards;

@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/paths.h"
 #include "kernels/kernels.h"
+#include "model/byte_tokenizer.h"
 #include "model/model_source.h"
 #include "model/registry.h"
 #include "reasoning/verifier.h"
@@ -36,7 +37,8 @@ struct Plan {
   search::Rules rules;
   std::filesystem::path out;
   std::shared_ptr<const std::vector<reasoning::Problem>> problems;
-  std::filesystem::path model;
+  std::filesystem::path model;                      // empty: not needed
+  std::shared_ptr<model::EndpointEngine> endpoint;  // null: the model runs here
   reasoning::PromptTemplate prompt;
   std::string fingerprint;
 };
@@ -44,11 +46,17 @@ struct Plan {
 // All that the records depend on: the result keys, the prompt, the weights, and how the engine computes on this
 // machine.
 StatusOr<std::string> Fingerprint(const Plan& plan) {
-  ORRERY_ASSIGN_OR_RETURN(const std::string weights, model::ModelDigest(plan.model));
+  std::string weights = "bytes";
+  if (!plan.model.empty()) {
+    ORRERY_ASSIGN_OR_RETURN(weights, model::ModelDigest(plan.model));
+  }
+  // A server's model is known by its name alone.
+  const std::string machine =
+      plan.endpoint ? "endpoint " + plan.endpoint->model() : std::string(kernels::Name(kernels::HostIsa()));
   Sha256 hash;
   for (const std::string_view part :
        {std::string_view(plan.config.fingerprint()), std::string_view(plan.prompt.before),
-        std::string_view(plan.prompt.after), std::string_view(weights), kernels::Name(kernels::HostIsa())})
+        std::string_view(plan.prompt.after), std::string_view(weights), std::string_view(machine)})
     hash.UpdateSized(part);
   return Hex(hash.Finish());
 }
@@ -61,6 +69,22 @@ Status PrepareFolder(const std::filesystem::path& out) {
   return absl::OkStatus();
 }
 
+// `source`: the model's files, whose tokenizer counts; null: bytes are counted.
+StatusOr<std::shared_ptr<model::EndpointEngine>> ConnectEndpoint(const schema::Config& config,
+                                                                 const model::ModelSource* source) {
+  ORRERY_ASSIGN_OR_RETURN(auto options, EndpointOptionsOf(config));
+  std::unique_ptr<model::Tokenizer> tokenizer;
+  if (source == nullptr) {
+    tokenizer = std::make_unique<model::ByteTokenizer>();
+  } else {
+    ORRERY_ASSIGN_OR_RETURN(tokenizer, source->ReadTokenizer());
+    ORRERY_ASSIGN_OR_RETURN(const auto shape, source->Shape());
+    options.context_otherwise = shape.context_length;
+  }
+  ORRERY_ASSIGN_OR_RETURN(auto engine, model::EndpointEngine::Connect(options, std::move(tokenizer)));
+  return engine;
+}
+
 StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   Plan plan;
   ORRERY_ASSIGN_OR_RETURN(const auto given, flags.Load());
@@ -71,13 +95,20 @@ StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   plan.problems = std::make_shared<const std::vector<reasoning::Problem>>(std::move(set.problems));
   plan.out = CallerPath(plan.config->run()->out()->str());
   ORRERY_RETURN_IF_ERROR(PrepareFolder(plan.out));
-  ORRERY_ASSIGN_OR_RETURN(const auto registry, model::Registry::Load());
-  model::FetchOptions fetch;
-  fetch.progress = !flags.quiet;
-  ORRERY_ASSIGN_OR_RETURN(plan.model, model::LocateModel(registry, plan.config->model()->name()->string_view(), fetch));
-  // A damaged file is told before its hash enters a store.
-  ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(plan.model));
-  ORRERY_ASSIGN_OR_RETURN(plan.prompt, PromptOf(*plan.config->search(), *source));
+  std::unique_ptr<model::ModelSource> source;
+  if (!HasEndpoint(*plan.config) || plan.config->endpoint()->tokenizer() == schema::TokenCount::model) {
+    ORRERY_ASSIGN_OR_RETURN(const auto registry, model::Registry::Load());
+    model::FetchOptions fetch;
+    fetch.progress = !flags.quiet;
+    ORRERY_ASSIGN_OR_RETURN(plan.model,
+                            model::LocateModel(registry, plan.config->model()->name()->string_view(), fetch));
+    // A damaged file is told before its hash enters a store.
+    ORRERY_ASSIGN_OR_RETURN(source, model::ModelSource::Open(plan.model));
+  }
+  ORRERY_ASSIGN_OR_RETURN(plan.prompt, PromptOf(*plan.config->search(), source.get()));
+  if (HasEndpoint(*plan.config)) {
+    ORRERY_ASSIGN_OR_RETURN(plan.endpoint, ConnectEndpoint(*plan.config, source.get()));
+  }
   ORRERY_ASSIGN_OR_RETURN(plan.fingerprint, Fingerprint(plan));
   return plan;
 }
@@ -105,7 +136,8 @@ StatusOr<Tools> LoadTools(const Plan& plan) {
     starting.push_back(std::async(std::launch::async,
                                   [&config] { return sandbox::Sandbox::Start(SandboxOptionsOf(*config.sandbox())); }));
   }
-  auto engine = model::Engine::Load(plan.model, EngineOptionsOf(config));
+  StatusOr<std::shared_ptr<model::Engine>> engine = std::shared_ptr<model::Engine>(plan.endpoint);
+  if (!plan.endpoint) engine = model::Engine::Load(plan.model, EngineOptionsOf(config));
   Tools tools;
   Status failure;
   for (auto& future : starting) {
@@ -280,17 +312,24 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
                                             .threads = Threads(plan.config->run()->threads())},
                                            std::ref(watcher));
   const model::EngineCounters counters = engine->Counters();
-  const Status written = WriteOutputs({.out = plan.out,
-                                       .config = &plan.config,
-                                       .fingerprint = plan.fingerprint,
-                                       .problems = plan.problems.get(),
-                                       .store = store.get(),
-                                       .guards = guards,
-                                       .seconds = watcher.seconds(),
-                                       .tokens = counters.tokens_generated,
-                                       .batches = counters.batches,
-                                       .rows = counters.rows,
-                                       .quiet = flags.quiet});
+  if (plan.endpoint) {
+    const model::HttpCounters calls = plan.endpoint->Calls();
+    spdlog::info("{} calls to {}, tried again {} times", calls.calls, plan.config->endpoint()->url()->string_view(),
+                 calls.retries);
+  }
+  const Status written =
+      WriteOutputs({.out = plan.out,
+                    .config = &plan.config,
+                    .fingerprint = plan.fingerprint,
+                    .model = plan.endpoint ? plan.endpoint->model() : plan.config->model()->name()->str(),
+                    .problems = plan.problems.get(),
+                    .store = store.get(),
+                    .guards = guards,
+                    .seconds = watcher.seconds(),
+                    .tokens = counters.tokens_generated,
+                    .batches = counters.batches,
+                    .rows = counters.rows,
+                    .quiet = flags.quiet});
   // What broke the search is the news; a report that could not be written after it has the same cause.
   if (outcome.failure.empty()) ORRERY_RETURN_IF_ERROR(written);
   return Conclude(outcome, watcher.stop(), plan.out);

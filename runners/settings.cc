@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "base/paths.h"
@@ -65,9 +66,7 @@ search::Rules RulesOf(const schema::SearchConfig& config) {
   return rules;
 }
 
-namespace {
-
-StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config, const model::ModelSource& model) {
+StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config, const model::ModelSource* model) {
   switch (config.chat_format()) {
     case schema::ChatTurns::chatml: return reasoning::ChatFormat::kChatMl;
     case schema::ChatTurns::llama2: return reasoning::ChatFormat::kLlama2;
@@ -77,12 +76,16 @@ StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config,
     case schema::ChatTurns::automatic: break;
   }
   constexpr std::string_view kRemedy = "set search.chat_format, or search.prompt_file";
-  ORRERY_ASSIGN_OR_RETURN(const std::string text, model.ChatTemplate());
-  if (text.empty()) return InvalidInput("{}: the model has no chat template; {}", model.path().string(), kRemedy);
+  if (model == nullptr)
+    return InvalidInput("the model's files are not at hand (endpoint.tokenizer=bytes); {}", kRemedy);
+  ORRERY_ASSIGN_OR_RETURN(const std::string text, model->ChatTemplate());
+  if (text.empty()) return InvalidInput("{}: the model has no chat template; {}", model->path().string(), kRemedy);
   const auto format = reasoning::RecogniseChatFormat(text);
-  if (!format.ok()) return InvalidInput("{}: {}; {}", model.path().string(), Message(format.status()), kRemedy);
+  if (!format.ok()) return InvalidInput("{}: {}; {}", model->path().string(), Message(format.status()), kRemedy);
   return *format;
 }
+
+namespace {
 
 model::Precision PrecisionOf(schema::WeightPrecision precision) {
   switch (precision) {
@@ -95,13 +98,43 @@ model::Precision PrecisionOf(schema::WeightPrecision precision) {
 
 }  // namespace
 
-StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config, const model::ModelSource& model) {
+StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config, const model::ModelSource* model) {
   const auto file = config.prompt_file()->string_view();
   if (!file.empty()) return reasoning::LoadPrompt(CallerOrOwnFile(file));
   if (config.prompt() == schema::PromptStyle::fine_tuned)
     return reasoning::BuiltInPrompt(reasoning::PromptForm::kFineTuned);
   ORRERY_ASSIGN_OR_RETURN(const reasoning::ChatFormat format, ChatFormatOf(config, model));
   return reasoning::BuiltInPrompt(reasoning::PromptForm::kChat, format);
+}
+
+bool HasEndpoint(const schema::Config& config) { return config.endpoint()->url()->size() > 0; }
+
+StatusOr<model::EndpointOptions> EndpointOptionsOf(const schema::Config& config) {
+  const auto& endpoint = *config.endpoint();
+  const bool bytes = endpoint.tokenizer() == schema::TokenCount::bytes;
+  if (bytes && endpoint.token_prompts())
+    return InvalidInput("endpoint.token_prompts: expected false where endpoint.tokenizer is bytes");
+  model::EndpointOptions options;
+  options.http = {.url = endpoint.url()->str(),
+                  .connections = static_cast<int>(endpoint.in_flight()),
+                  .connect_seconds = endpoint.connect_seconds(),
+                  .answer_seconds = endpoint.answer_seconds(),
+                  .retries = static_cast<int>(endpoint.retries()),
+                  .retry_seconds = endpoint.retry_seconds(),
+                  .retry_most_seconds = endpoint.retry_most_seconds()};
+  if (endpoint.authorities()->size() > 0) options.http.authorities = CallerPath(endpoint.authorities()->str());
+  const char* key = std::getenv(endpoint.key_variable()->c_str());
+  if (key != nullptr) options.http.key = key;
+  options.dialect.server = endpoint.server() == schema::ServerKind::orrery ? model::EndpointServer::kOrrery
+                           : endpoint.server() == schema::ServerKind::vllm ? model::EndpointServer::kVllm
+                                                                           : model::EndpointServer::kStandard;
+  options.dialect.model = endpoint.model()->str();
+  options.dialect.token_prompts =
+      endpoint.token_prompts() || (!bytes && endpoint.server() == schema::ServerKind::orrery);
+  options.dialect.log_probabilities = endpoint.log_probabilities();
+  options.choices = static_cast<int>(endpoint.choices());
+  options.context_length = static_cast<int>(config.model()->context_length());
+  return options;
 }
 
 model::EngineOptions EngineOptionsOf(const schema::Config& config) {

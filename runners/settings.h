@@ -3,6 +3,7 @@
 
 // From a resolved configuration to the plain options of each folder; the presets' values fill the keys that nobody set.
 
+#include "model/endpoint.h"
 #include "model/engine.h"
 #include "model/model_source.h"
 #include "reasoning/grader.h"
@@ -19,9 +20,15 @@ StatusOr<schema::ResolvedConfig> ApplyPreset(const schema::ResolvedConfig& confi
 
 search::Rules RulesOf(const schema::SearchConfig& config);
 // search.prompt_file if one is given, else the built-in one of search.prompt, in the turns of search.chat_format or of
-// the model's own template.
-StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config, const model::ModelSource& model);
+// the model's own template. `model` is null where its files are not at hand.
+StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config, const model::ModelSource* model);
+// Whether a server writes the steps instead of a model here.
+bool HasEndpoint(const schema::Config& config);
+// The key comes from the environment.
+StatusOr<model::EndpointOptions> EndpointOptionsOf(const schema::Config& config);
 model::EngineOptions EngineOptionsOf(const schema::Config& config);
+// The turns of search.chat_format or of the model's own template.
+StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config, const model::ModelSource* model);
 sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config);
 reasoning::GraderOptions GraderOptionsOf(const schema::GraderConfig& config);
 StatusOr<reasoning::ProblemSet> LoadProblemsOf(const schema::Config& config);

@@ -12,14 +12,7 @@
 namespace orrery::schema {
 namespace {
 
-struct ShortForm {
-  const char* flag;
-  const char* key;
-  const char* type;
-  const char* help;
-};
-
-constexpr ShortForm kShortForms[] = {
+constexpr ShortForm kCampaignForms[] = {
     {"--problems", "problems.file", "FILE", "the problems"},
     {"--limit", "run.limit", "N", "how many of them"},
     {"--offset", "run.offset", "N", "how many at the start to leave out"},
@@ -51,7 +44,9 @@ std::filesystem::path FindConfig(const std::string& name) {
 
 }  // namespace
 
-void Flags::AddTo(CLI::App& app, std::string preset) {
+void Flags::AddTo(CLI::App& app, std::string preset) { AddTo(app, std::move(preset), kCampaignForms); }
+
+void Flags::AddTo(CLI::App& app, std::string preset, std::span<const ShortForm> forms) {
   preset_ = std::move(preset);
   app.add_option(
          "--config", files_,
@@ -63,7 +58,7 @@ void Flags::AddTo(CLI::App& app, std::string preset) {
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->take_all();
-  for (const ShortForm& form : kShortForms) {
+  for (const ShortForm& form : forms) {
     app.add_option_function<std::string>(
            form.flag,
            [this, form](const std::string& value) {

@@ -44,26 +44,14 @@ model::Generation Write(const model::GenerationRequest& request, std::string_vie
 
 }  // namespace
 
-ByteTokenizer::ByteTokenizer() {
-  for (int byte = 0; byte < 256; ++byte) bytes_.push_back(static_cast<char>(byte));
-}
-
-std::vector<model::TokenId> ByteTokenizer::Encode(std::string_view text, model::SpecialTokens) const {
-  std::vector<model::TokenId> tokens;
-  for (const char byte : text) tokens.push_back(static_cast<unsigned char>(byte));
-  return tokens;
-}
-
-std::string_view ByteTokenizer::Bytes(model::TokenId token) const {
-  return token < 256 ? std::string_view(bytes_).substr(static_cast<size_t>(token), 1) : std::string_view();
-}
-
-std::optional<model::TokenId> ByteTokenizer::Find(std::string_view) const { return std::nullopt; }
-
 Status ScriptedEngine::Submit(model::GenerationRequest request) {
   pending_.push_back(std::move(request));
   ++counters_.requests;
   return absl::OkStatus();
+}
+
+void ScriptedEngine::Cancel(uint64_t id) {
+  std::erase_if(pending_, [id](const model::GenerationRequest& request) { return request.id == id; });
 }
 
 StatusOr<std::vector<model::Generation>> ScriptedEngine::Step() {

@@ -11,23 +11,10 @@
 #include <memory>
 #include <random>
 
+#include "model/byte_tokenizer.h"
 #include "model/engine.h"
 
 namespace orrery {
-
-// One token a byte.
-class ByteTokenizer : public model::Tokenizer {
- public:
-  ByteTokenizer();
-  std::vector<model::TokenId> Encode(std::string_view text, model::SpecialTokens special) const override;
-  std::string_view Bytes(model::TokenId token) const override;
-  int vocabulary_size() const override { return 257; }
-  bool IsEndOfText(model::TokenId token) const override { return token == 256; }
-  std::optional<model::TokenId> Find(std::string_view special_token) const override;
-
- private:
-  std::string bytes_;
-};
 
 class ScriptedEngine : public model::Engine {
  public:
@@ -36,6 +23,7 @@ class ScriptedEngine : public model::Engine {
   const model::Tokenizer& tokenizer() const override { return tokenizer_; }
   int context_length() const override { return 1 << 20; }
   Status Submit(model::GenerationRequest request) override;
+  void Cancel(uint64_t id) override;
   StatusOr<std::vector<model::Generation>> Step() override;
   bool Idle() const override { return pending_.empty(); }
   model::EngineCounters Counters() const override { return counters_; }
@@ -45,7 +33,7 @@ class ScriptedEngine : public model::Engine {
   uint64_t fail_after = 0;
 
  private:
-  ByteTokenizer tokenizer_;
+  model::ByteTokenizer tokenizer_;
   std::mt19937_64 timing_;
   std::deque<model::GenerationRequest> pending_;
   model::EngineCounters counters_;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/paths.h"
 #include "tests/model/models.h"
@@ -271,6 +272,69 @@ TEST_F(EngineTest, MoreThanTheCacheHoldsAtOnceStillFinishes) {
   EXPECT_EQ(RunAll(*engine_).size(), 60u);
   EXPECT_TRUE(engine_->Idle());
   EXPECT_GT(engine_->Counters().pages_evicted, before.pages_evicted);
+}
+
+TEST_F(EngineTest, CancelledRequestsLeaveTheirNeighboursAsTheyAre) {
+  std::string shared = "A prompt that takes more than one page, so that others wait for it while it is read.";
+  for (int i = 0; i < 30; ++i) shared += " And then it went on and on.";
+  const auto ask = [&](uint64_t id) {
+    GenerationRequest request = Ask(fmt::format("{} {}", shared, id % 3), 20);
+    request.id = id;
+    request.sampling.temperature = 1;
+    request.random = {7, id};
+    return request;
+  };
+  std::vector<Generation> alone;
+  for (const uint64_t id : {1u, 4u, 5u}) alone.push_back(RunOne(*engine_, ask(id)));
+
+  const EngineCounters before = engine_->Counters();
+  // 0: at once; 2: while prompts are being read; 3: while it writes; 6: one of two that share a computation; 99:
+  // unknown.
+  for (uint64_t id = 0; id < 6; ++id) ASSERT_TRUE(engine_->Submit(ask(id)).ok());
+  GenerationRequest twin = ask(5);
+  twin.id = 6;
+  ASSERT_TRUE(engine_->Submit(twin).ok());
+  engine_->Cancel(0);
+  std::vector<Generation> all;
+  for (int step = 0; !engine_->Idle(); ++step) {
+    if (step == 1) engine_->Cancel(2);
+    if (step == 8) engine_->Cancel(3), engine_->Cancel(6), engine_->Cancel(99);
+    auto finished = engine_->Step();
+    ASSERT_TRUE(finished.ok()) << finished.status();
+    all.insert(all.end(), finished->begin(), finished->end());
+  }
+  ASSERT_EQ(all.size(), alone.size());
+  std::sort(all.begin(), all.end(), [](const Generation& a, const Generation& b) { return a.id < b.id; });
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].id, alone[i].id);
+    EXPECT_EQ(all[i].tokens, alone[i].tokens);
+    EXPECT_EQ(all[i].log_probabilities, alone[i].log_probabilities);
+  }
+  EXPECT_LT(engine_->Counters().tokens_generated - before.tokens_generated, 5 * 20u) << "cancelled ones went on";
+  // Nothing is held: a request that needs nearly the whole cache finds room.
+  EXPECT_EQ(RunOne(*engine_, Ask("x", 2000)).id, 0u);
+}
+
+TEST_F(EngineTest, AListenerHearsEveryTokenWhenItIsSampled) {
+  Tokens heard;
+  std::vector<double> log_probabilities;
+  GenerationRequest request = Ask("Once upon a time", 9);
+  ASSERT_TRUE(engine_->Submit(request).ok());
+  request.id = 1;
+  request.on_token = [&](TokenId token, double log_probability) {
+    heard.push_back(token);
+    log_probabilities.push_back(log_probability);
+  };
+  ASSERT_TRUE(engine_->Submit(request).ok());
+  ASSERT_TRUE(engine_->Step().ok());
+  while (heard.empty()) ASSERT_TRUE(engine_->Step().ok());
+  EXPECT_EQ(heard.size(), 1u) << "told at the end only";
+  const auto all = RunAll(*engine_);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(heard, all[0].tokens);
+  EXPECT_EQ(heard, all[1].tokens);
+  EXPECT_EQ(log_probabilities, all[0].log_probabilities);
+  EXPECT_EQ(std::accumulate(log_probabilities.begin(), log_probabilities.end(), 0.0), all[1].log_probability);
 }
 
 TEST_F(EngineTest, RefusesWhatCannotBeDone) {

@@ -34,6 +34,9 @@ TEST(ChatFormat, TurnsAreThoseOfApplyChatTemplate) {
       turns.push_back({RoleOf(turn[0].get<std::string>()), turn[1].get_ref<const std::string&>()});
     }
     EXPECT_EQ(RenderChat(*format, turns), row["text"].get<std::string>());
+    std::string joined;
+    for (const PromptPiece& piece : ChatPieces(*format, turns)) joined += piece.text;
+    EXPECT_EQ(joined, row["text"].get<std::string>());
   }
 }
 
@@ -81,6 +84,27 @@ TEST(ChatFormat, TheQuestionIsAPieceOfItsOwn) {
   EXPECT_THAT(pieces[0].text, EndsWith("[INST]"));
   EXPECT_EQ(pieces[1].text, " Q</s>");
   EXPECT_FALSE(pieces[1].special);
+}
+
+TEST(ChatFormat, WhatIsSaidHoldsNoSpecialTokens) {
+  const Turn turns[] = {{Role::kSystem, " \n "},
+                        {Role::kUser, "\x01<|im_end|> x "},
+                        {Role::kAssistant, ""},
+                        {Role::kUser, "\nagain </s>"}};
+  for (const auto format :
+       {ChatFormat::kChatMl, ChatFormat::kLlama2, ChatFormat::kLlama3, ChatFormat::kMistral, ChatFormat::kPhi3}) {
+    std::string joined;
+    int said = 0;
+    for (const PromptPiece& piece : ChatPieces(format, turns)) {
+      joined += piece.text;
+      if (piece.text.find("<|im_end|> x") != std::string::npos || piece.text.find("again") != std::string::npos) {
+        ++said;
+        EXPECT_FALSE(piece.special) << Name(format);
+      }
+    }
+    EXPECT_EQ(said, 2) << Name(format);
+    EXPECT_EQ(joined, RenderChat(format, turns)) << Name(format);
+  }
 }
 
 }  // namespace

@@ -21,4 +21,25 @@ Ended RunProgram(const std::string& program, const std::vector<std::string>& arg
                  const std::vector<std::string>& environment = {},
                  const std::function<void(int pid)>& while_running = nullptr);
 
+// A program that goes on while a test does something else.
+class Background {
+ public:
+  // Waits until the program has written a line; empty if it ended without one.
+  Background(const std::string& program, const std::vector<std::string>& arguments,
+             const std::vector<std::string>& environment = {});
+  ~Background();
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  const std::string& first_line() const { return first_line_; }
+  int pid() const { return pid_; }
+  // Sends a signal and waits for the end.
+  Ended Stop(int signal);
+
+ private:
+  int pid_ = -1;
+  std::string prefix_;
+  std::string first_line_;
+};
+
 }  // namespace orrery
