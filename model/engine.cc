@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <new>
 #include <numeric>
 #include <unordered_map>
 #include <utility>
 
+#include "base/memory.h"
 #include "kernels/device.h"
 #include "kernels/kernels.h"
 #include "kernels/thread_pool.h"
@@ -288,17 +288,6 @@ class TransformerEngine : public Engine {
   EngineCounters counters_;
 };
 
-// What the system can still give without swapping; all there is where it does not say.
-uint64_t AvailableMemory() {
-  std::ifstream file("/proc/meminfo");
-  std::string key, unit;
-  uint64_t kilobytes = 0;
-  while (file >> key >> kilobytes && std::getline(file, unit)) {
-    if (key == "MemAvailable:") return kilobytes * 1024;
-  }
-  return UINT64_MAX;
-}
-
 Status CheckOptions(const EngineOptions& options, const ModelShape& shape, const std::string& path) {
   if (options.threads < 1 || options.threads > 1024)
     return InvalidInput("threads is {}; expected 1 to 1024", options.threads);
@@ -311,8 +300,6 @@ Status CheckOptions(const EngineOptions& options, const ModelShape& shape, const
   }
   return absl::OkStatus();
 }
-
-constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/digest.h"
+#include "base/memory.h"
 #include "base/paths.h"
 #include "model/hf_export.h"
 #include "model/model_source.h"
@@ -123,12 +124,19 @@ class Training {
       return InvalidInput("{}: the output folder is not writable", out_.string());
     ORRERY_ASSIGN_OR_RETURN(identity_, Identity());
     if (Done()) return absl::OkStatus();
-    ORRERY_ASSIGN_OR_RETURN(auto parameters, model::Parameters::Read(*source, shape, TiedByPublisher(*source, shape)));
+    const bool tied = TiedByPublisher(*source, shape);
+    const model::NetworkOptions options{.max_rows = std::max(config_->train()->rows(), config_->train()->max_tokens()),
+                                        .checkpointing = config_->train()->checkpointing()};
+    const uint64_t needed = model::TrainingBytes(shape, tied, ops_->type(), options), available = AvailableMemory();
+    if (needed > available) {
+      return Unavailable(
+          "{} needs {:.2f} GiB of memory to be trained, and {:.2f} GiB are available: set "
+          "train.checkpointing=true, lower train.rows, or free memory",
+          model_.string(), static_cast<double>(needed) / kGiB, static_cast<double>(available) / kGiB);
+    }
+    ORRERY_ASSIGN_OR_RETURN(auto parameters, model::Parameters::Read(*source, shape, tied));
     parameters_ = std::make_unique<model::Parameters>(std::move(parameters));
-    const int rows = std::max(config_->train()->rows(), config_->train()->max_tokens());
-    network_ = std::make_unique<model::Network>(
-        shape, *parameters_, *ops_,
-        model::NetworkOptions{.max_rows = rows, .checkpointing = config_->train()->checkpointing()});
+    network_ = std::make_unique<model::Network>(shape, *parameters_, *ops_, options);
     trainer_ = std::make_unique<model::Trainer>(*parameters_, *network_, *ops_, data_.learnt, OptionsOf(*config_));
     fmt::print(stderr,
                "{} examples to learn, {} for validation, of {} problems ({} lines, {} doubles, {} left out, {} too "

@@ -76,6 +76,22 @@ struct Network::Buffers {
   FloatArray head_x, head_dx, head_dnormed;
 };
 
+uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, const NetworkOptions& options) {
+  const auto width = static_cast<uint64_t>(shape.width), forward = static_cast<uint64_t>(shape.feed_forward);
+  const auto queries = static_cast<uint64_t>(shape.query_width()), layers = static_cast<uint64_t>(shape.layers);
+  const uint64_t qkv = queries + 2 * static_cast<uint64_t>(shape.key_width()), element = kernels::Size(type);
+  const uint64_t table = static_cast<uint64_t>(shape.vocabulary) * width;
+  const uint64_t products = layers * (qkv * width + width * queries + 3 * forward * width) + table;
+  const uint64_t parameters = 4 * sizeof(float) * (products + (tied ? 0 : table));
+  const uint64_t layer =
+      element * (2 * width + queries + forward) + sizeof(float) * (qkv + queries + width + 2 * forward);
+  const uint64_t kept = (options.checkpointing ? 1 : layers) * layer + sizeof(float) * (layers + 1) * width;
+  const uint64_t scratch =
+      element * (width + qkv + 2 * forward) + sizeof(float) * (width + 2 * forward + forward + qkv);
+  return parameters + 2 * element * products + static_cast<uint64_t>(options.max_rows) * (kept + scratch) +
+         kHeadRows * static_cast<uint64_t>(shape.vocabulary) * (sizeof(float) + element);
+}
+
 Network::Network(const ModelShape& shape, Parameters& parameters, const kernels::TrainingOps& ops,
                  const NetworkOptions& options)
     : shape_(shape),

@@ -24,6 +24,9 @@ struct NetworkOptions {
   bool checkpointing = false;
 };
 
+// Memory of a training, all in all: parameters with gradients and moments, weights as products read them, activations.
+uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, const NetworkOptions& options);
+
 class Network {
  public:
   // `parameters` and `ops` must outlive it.
