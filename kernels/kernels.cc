@@ -2,7 +2,9 @@
 #include "kernels/kernels.h"
 
 #include <dnnl.hpp>
+#include <vector>
 
+#include "kernels/bfloat16.h"
 #include "kernels/cpu/amx.h"
 #include "kernels/cpu/backend.h"
 #include "kernels/reference/reference.h"
@@ -27,6 +29,20 @@ std::string_view Name(Isa isa) {
     case Isa::kAmx: return "amx";
   }
   return "unknown";
+}
+
+void Matrix::PackColumns(int block, const void* transposed, Type type, ptrdiff_t stride, int depth) {
+  const size_t left = static_cast<size_t>(block) * block_columns();
+  std::vector<float> rows(static_cast<size_t>(columns(block)) * k());
+  for (int i = 0; i < depth; ++i) {
+    for (int c = 0; c < columns(block); ++c) {
+      const size_t at = i * stride + left + c;
+      rows[static_cast<size_t>(c) * k() + i] = type == Type::kFloat32
+                                                   ? static_cast<const float*>(transposed)[at]
+                                                   : FromBfloat16(static_cast<const uint16_t*>(transposed)[at]);
+    }
+  }
+  Pack(block, rows.data());
 }
 
 std::unique_ptr<Backend> Backend::Create(Isa isa, Type type, WeightType weights) {

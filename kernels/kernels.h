@@ -75,6 +75,10 @@ class Matrix : public WeightMatrix {
  public:
   using WeightMatrix::WeightMatrix;
 
+  // Packs a block from Wᵀ: its row i holds the weights of all n columns at depth i; rows lie `stride` elements of
+  // `type` apart. Depths from `depth` to k are zeros.
+  virtual void PackColumns(int block, const void* transposed, Type type, ptrdiff_t stride, int depth);
+
   // y[r][c] for the block's columns c (y points at the block's first), r < rows. y needs room for PaddedRows(rows)
   // rows, each with block_columns() columns; what lies beyond `rows` and columns(block) is scratch. Where type() is
   // kInt8, x holds rows as Backend::Quantise writes them, with room for PaddedRows(rows).

@@ -60,35 +60,20 @@ void Multiply(ThreadPool& pool, const BlockProduct& product, int rows) {
   });
 }
 
-float ToFloat(float value) { return value; }
-float ToFloat(uint16_t value) { return FromBfloat16(value); }
-
 // to[c][r] = from[first + r][left + c], `columns` columns by `depth` rows; rows of `to` lie `stride` apart, zeros
 // beyond.
-template <class From, class To, class Convert>
-void Transpose(const RowsBuffer& from, int first, int depth, int left, int columns, ptrdiff_t stride, To* to,
-               Convert convert) {
-  constexpr int kTile = 16;
-  for (int r = 0; r < depth; r += kTile) {
-    for (int c = 0; c < columns; c += kTile) {
-      for (int i = r; i < std::min(r + kTile, depth); ++i) {
-        const From* row = static_cast<const From*>(from.row(first + i)) + left;
-        for (int j = c; j < std::min(c + kTile, columns); ++j) to[j * stride + i] = convert(row[j]);
+template <class T>
+void Transpose(const RowsBuffer& from, int first, int depth, int left, int columns, ptrdiff_t stride, T* to) {
+  constexpr int kTile = 32;
+  for (int c = 0; c < columns; c += kTile) {
+    for (int r = 0; r < depth; r += kTile) {
+      for (int j = c; j < std::min(c + kTile, columns); ++j) {
+        for (int i = r; i < std::min(r + kTile, depth); ++i)
+          to[j * stride + i] = static_cast<const T*>(from.row(first + i))[left + j];
       }
     }
   }
-  for (int j = 0; j < columns; ++j) std::fill(to + j * stride + depth, to + (j + 1) * stride, To{});
-}
-
-// xᵀ as a matrix to be multiplied by: [width of x] × depth.
-template <class T>
-void PackTransposed(Matrix& matrix, const RowsBuffer& x, int first, int depth, ThreadPool& pool) {
-  pool.ParallelFor(matrix.blocks(), [&](int block, int) {
-    auto& rows = Scratch<float>(static_cast<size_t>(matrix.block_columns()) * matrix.k());
-    Transpose<T>(x, first, depth, block * matrix.block_columns(), matrix.columns(block), matrix.k(), rows.data(),
-                 [](T value) { return ToFloat(value); });
-    matrix.Pack(block, rows.data());
-  });
+  for (int j = 0; j < columns; ++j) std::fill(to + j * stride + depth, to + (j + 1) * stride, T{});
 }
 
 // dw[rows of the chunk] += dyᵀ[rows of the chunk]·x.
@@ -99,7 +84,7 @@ void AddOuterProducts(const Matrix& transposed_x, const RowsBuffer& dy, int firs
   const ptrdiff_t stride = PaddedWidth(transposed_x.k());
   auto& storage = Scratch<uint8_t>(kRowChunk * static_cast<size_t>(stride) * sizeof(T) + 64);
   T* rows = reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(storage.data()) + 63) / 64 * 64);
-  Transpose<T>(dy, first, depth, left, count, stride, rows, [](T value) { return value; });
+  Transpose(dy, first, depth, left, count, stride, rows);
   auto& y = Scratch<float>(static_cast<size_t>(kRowChunk) * width);
   for (int block = 0; block < transposed_x.blocks(); ++block) {
     transposed_x.Multiply(block, rows, count, y.data(), width);
@@ -114,7 +99,10 @@ void AddOuterProducts(const Matrix& transposed_x, const RowsBuffer& dy, int firs
 template <class T>
 void WeightGradient(Matrix& transposed_x, ThreadPool& pool, const RowsBuffer& dy, const RowsBuffer& x, int first,
                     int depth, float* dw) {
-  PackTransposed<T>(transposed_x, x, first, depth, pool);
+  pool.ParallelFor(transposed_x.blocks(), [&](int block, int) {
+    transposed_x.PackColumns(block, x.row(first), x.type(), static_cast<ptrdiff_t>(x.stride_bytes() / sizeof(T)),
+                             depth);
+  });
   pool.ParallelFor((dy.width() + kRowChunk - 1) / kRowChunk, [&](int chunk, int) {
     const int left = chunk * kRowChunk;
     AddOuterProducts<T>(transposed_x, dy, first, depth, left, std::min(kRowChunk, dy.width() - left), dw);
@@ -145,15 +133,7 @@ void TrainingOps::SetWeight(TrainingWeight& weight, const float* w) const {
   pool_.ParallelFor(forward.blocks(), [&](int block, int) {
     forward.Pack(block, w + static_cast<size_t>(block) * forward.block_columns() * k);
   });
-  pool_.ParallelFor(backward.blocks(), [&](int block, int) {
-    const int left = block * backward.block_columns(), columns = backward.columns(block);
-    auto& rows = Scratch<float>(static_cast<size_t>(backward.block_columns()) * n);
-    for (int i = 0; i < n; ++i) {
-      const float* from = w + static_cast<size_t>(i) * k + left;
-      for (int c = 0; c < columns; ++c) rows[static_cast<size_t>(c) * n + i] = from[c];
-    }
-    backward.Pack(block, rows.data());
-  });
+  pool_.ParallelFor(backward.blocks(), [&](int block, int) { backward.PackColumns(block, w, Type::kFloat32, k, n); });
 }
 
 void TrainingOps::Product(const TrainingWeight& weight, const RowsBuffer& x, int rows, float* y) const {

@@ -20,6 +20,12 @@ bool AmxPermitted();
 // w: the first panel; k padded to 32; x: [PaddedRows(rows)][k]; y: [PaddedRows(rows)] with room for 32·panels columns.
 void AmxProduct(const uint16_t* w, int k, int panels, const uint16_t* x, int rows, float* y, ptrdiff_t y_stride);
 
+// One block of such panels from rows of W (k apart), or from rows of Wᵀ as Matrix::PackColumns has them, beginning with
+// the block's first column.
+void AmxPack(const float* w, int k, int columns, int padded_k, uint16_t* panels);
+void AmxPackColumns(const float* from, ptrdiff_t stride, int depth, int columns, int padded_k, uint16_t* panels);
+void AmxPackColumns(const uint16_t* from, ptrdiff_t stride, int depth, int columns, int padded_k, uint16_t* panels);
+
 // Keys as [kv_head][d/32][2][16 pairs of d][16 slots][2], values as [kv_head][d/16][16 pairs of slots][16 d][2].
 size_t AmxKeyIndex(int head_dim, int kv_head, int d, int slot);
 size_t AmxValueIndex(int head_dim, int kv_head, int d, int slot);

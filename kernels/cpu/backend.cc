@@ -77,18 +77,15 @@ class AmxMatrix : public Matrix {
   AmxMatrix(int n, int k)
       : Matrix(n, k, BlockColumns(n)), depth_(PaddedWidth(k)), memory_(PanelBytes(n, k, 2) + kReadAhead) {}
 
-  void Pack(int block, const float* w) override {
-    // Tile by tile, so that what is written stays in the first-level cache.
-    for (int left = 0; left < columns(block); left += 16) {
-      const int count = std::min(16, columns(block) - left);
-      uint16_t* tile = Block(block) + static_cast<size_t>(left / 32) * 32 * depth_ + left % 32 / 16 * 512;
-      for (int top = 0; top < k(); top += 32, tile += 1024) {
-        const int depth = std::min(32, k() - top);
-        for (int c = 0; c < count; ++c) {
-          const float* from = w + static_cast<size_t>(left + c) * k() + top;
-          for (int i = 0; i < depth; ++i) tile[i / 2 * 32 + c * 2 + i % 2] = ToBfloat16(from[i]);
-        }
-      }
+  void Pack(int block, const float* w) override { AmxPack(w, k(), columns(block), depth_, Block(block)); }
+
+  void PackColumns(int block, const void* transposed, Type type, ptrdiff_t stride, int depth) override {
+    const ptrdiff_t left = ptrdiff_t{block} * block_columns();
+    if (type == Type::kFloat32) {
+      AmxPackColumns(static_cast<const float*>(transposed) + left, stride, depth, columns(block), depth_, Block(block));
+    } else {
+      AmxPackColumns(static_cast<const uint16_t*>(transposed) + left, stride, depth, columns(block), depth_,
+                     Block(block));
     }
   }
 

@@ -115,6 +115,38 @@ TEST_P(KernelsTest, ProductsAgreeWithTheReference) {
   }
 }
 
+TEST_P(KernelsTest, PackingTheTransposeIsPackingTheMatrix) {
+  for (const auto& [n, k, depth] :
+       {std::tuple{1, 1, 1}, {33, 31, 31}, {100, 65, 60}, {257, 130, 130}, {65, 512, 300}}) {
+    auto w = Normal(static_cast<size_t>(n) * k, 21);
+    w[0] = std::numeric_limits<float>::denorm_min();
+    const int stride = n + 3;
+    std::vector<float> transposed(static_cast<size_t>(depth) * stride);
+    std::vector<uint16_t> rounded(transposed.size());
+    for (int c = 0; c < n; ++c) {
+      for (int i = 0; i < k; ++i) {
+        float& value = w[static_cast<size_t>(c) * k + i];
+        if (i >= depth) value = 0;
+        if (i < depth) transposed[static_cast<size_t>(i) * stride + c] = value;
+      }
+    }
+    for (size_t i = 0; i < rounded.size(); ++i) rounded[i] = ToBfloat16(transposed[i]);
+    Activations x(type(), 20, k);
+    const auto values = Normal(static_cast<size_t>(20) * k, 22);
+    for (int r = 0; r < 20; ++r) {
+      for (int i = 0; i < k; ++i) x.Put(r, i, values[static_cast<size_t>(r) * k + i]);
+    }
+    const auto expected = Product(*Packed(*cpu_, n, k, w), x, 0, 20);
+    const auto from_floats = cpu_->NewMatrix(n, k), from_rounded = cpu_->NewMatrix(n, k);
+    for (int b = 0; b < from_floats->blocks(); ++b) {
+      from_floats->PackColumns(b, transposed.data(), Type::kFloat32, stride, depth);
+      from_rounded->PackColumns(b, rounded.data(), Type::kBfloat16, stride, depth);
+    }
+    EXPECT_EQ(Product(*from_floats, x, 0, 20), expected) << n << "x" << k;
+    if (type() == Type::kBfloat16) EXPECT_EQ(Product(*from_rounded, x, 0, 20), expected) << n << "x" << k;
+  }
+}
+
 TEST_P(KernelsTest, ARowOfAProductDoesNotDependOnItsCompany) {
   constexpr int kRows = 150, kN = 224;
   for (const int k : {608, 2400}) {
