@@ -143,7 +143,9 @@ TEST_P(KernelsTest, PackingTheTransposeIsPackingTheMatrix) {
       from_rounded->PackColumns(b, rounded.data(), Type::kBfloat16, stride, depth);
     }
     EXPECT_EQ(Product(*from_floats, x, 0, 20), expected) << n << "x" << k;
-    if (type() == Type::kBfloat16) EXPECT_EQ(Product(*from_rounded, x, 0, 20), expected) << n << "x" << k;
+    if (type() == Type::kBfloat16) {
+      EXPECT_EQ(Product(*from_rounded, x, 0, 20), expected) << n << "x" << k;
+    }
   }
 }
 
