@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/training.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -60,20 +62,47 @@ void Multiply(ThreadPool& pool, const BlockProduct& product, int rows) {
   });
 }
 
+constexpr int kBlock = 8;  // rows and columns that are transposed together
+
+// to[j][i] = from[i][j]
+inline void TransposeBlock(const float* from, ptrdiff_t stride, float* to, ptrdiff_t to_stride) {
+  for (int j = 0; j < kBlock; ++j)
+    for (int i = 0; i < kBlock; ++i) to[j * to_stride + i] = from[i * stride + j];
+}
+
+inline void TransposeBlock(const uint16_t* from, ptrdiff_t stride, uint16_t* to, ptrdiff_t to_stride) {
+  __m128i x[kBlock], y[kBlock];
+  for (int i = 0; i < kBlock; ++i) x[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i * stride));
+  for (int i = 0; i < 4; ++i) {
+    y[2 * i] = _mm_unpacklo_epi16(x[i], x[i + 4]);
+    y[2 * i + 1] = _mm_unpackhi_epi16(x[i], x[i + 4]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    x[2 * i] = _mm_unpacklo_epi16(y[i], y[i + 4]);
+    x[2 * i + 1] = _mm_unpackhi_epi16(y[i], y[i + 4]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    y[2 * i] = _mm_unpacklo_epi16(x[i], x[i + 4]);
+    y[2 * i + 1] = _mm_unpackhi_epi16(x[i], x[i + 4]);
+  }
+  for (int j = 0; j < kBlock; ++j) _mm_storeu_si128(reinterpret_cast<__m128i*>(to + j * to_stride), y[j]);
+}
+
 // to[c][r] = from[first + r][left + c], `columns` columns by `depth` rows; rows of `to` lie `stride` apart, zeros
 // beyond.
 template <class T>
 void Transpose(const RowsBuffer& from, int first, int depth, int left, int columns, ptrdiff_t stride, T* to) {
-  constexpr int kTile = 32;
-  for (int c = 0; c < columns; c += kTile) {
-    for (int r = 0; r < depth; r += kTile) {
-      for (int j = c; j < std::min(c + kTile, columns); ++j) {
-        for (int i = r; i < std::min(r + kTile, depth); ++i)
-          to[j * stride + i] = static_cast<const T*>(from.row(first + i))[left + j];
-      }
-    }
+  const auto row_stride = static_cast<ptrdiff_t>(from.stride_bytes() / sizeof(T));
+  const T* data = static_cast<const T*>(from.row(first)) + left;
+  const int whole_rows = depth / kBlock * kBlock, whole_columns = columns / kBlock * kBlock;
+  for (int c = 0; c < whole_columns; c += kBlock) {
+    for (int r = 0; r < whole_rows; r += kBlock)
+      TransposeBlock(data + r * row_stride + c, row_stride, to + c * stride + r, stride);
   }
-  for (int j = 0; j < columns; ++j) std::fill(to + j * stride + depth, to + (j + 1) * stride, T{});
+  for (int c = 0; c < columns; ++c) {
+    for (int r = c < whole_columns ? whole_rows : 0; r < depth; ++r) to[c * stride + r] = data[r * row_stride + c];
+    std::fill(to + c * stride + depth, to + (c + 1) * stride, T{});
+  }
 }
 
 // dw[rows of the chunk] += dyᵀ[rows of the chunk]·x.
