@@ -262,11 +262,11 @@ void TrainingOps::Rope(const Sequences& sequences, int heads, int head_dim, Rope
   const int half = head_dim / 2;
   for (int s = 0; s < sequences.count(); ++s) {
     const int begin = sequences.begins[s];
-    ForRows(sequences.begins[s + 1] - begin, [&](int position) {
-      const size_t angle = static_cast<size_t>(position) * half;
+    ForRows(sequences.length(s), [&](int row) {
+      const size_t angle = static_cast<size_t>(sequences.position(s, row)) * half;
       auto& turned = Scratch<float>(half);
       for (int i = 0; i < half; ++i) turned[i] = back ? -sine[angle + i] : sine[angle + i];
-      backend_.Rope(x + (begin + position) * stride, heads, head_dim, pairs, cosine + angle, turned.data());
+      backend_.Rope(x + (begin + row) * stride, heads, head_dim, pairs, cosine + angle, turned.data());
     });
   }
 }

@@ -12,6 +12,7 @@
 // Float32 activations lie `width` apart. What a product reads is in type(): rows PaddedWidth(width) elements apart,
 // zeros beyond the width, room for PaddedRows(rows), aligned to 64 bytes (RowsBuffer).
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -60,10 +61,20 @@ class TrainingWeight {
   int n_, k_;
 };
 
-// Where a batch's sequences begin: sequence s is the rows [begins[s], begins[s + 1]).
+// A batch's sequences: sequence s is the rows [begins[s], begins[s + 1]). One may be a tree of depth two: a prefix,
+// then branches that go on from it and do not see each other, so that what siblings share is computed once.
 struct Sequences {
   std::span<const int32_t> begins;
+  std::span<const int32_t> prefixes = {};  // [sequences] rows of the prefix; empty: no sequence has branches
+  std::span<const int32_t> branches =
+      {};  // [rows] where a row's branch begins in its sequence; at most the prefix: none
+
   int count() const { return static_cast<int>(begins.size()) - 1; }
+  int length(int s) const { return begins[s + 1] - begins[s]; }
+  // Rows that row i of sequence s does not see although they come before it: [prefix, branch).
+  int prefix(int s, int i) const { return branches.empty() ? i : std::min(prefixes[s], branches[begins[s] + i]); }
+  int branch(int s, int i) const { return branches.empty() ? i : branches[begins[s] + i]; }
+  int position(int s, int i) const { return i - (branch(s, i) - prefix(s, i)); }
 };
 
 struct AdamW {
@@ -113,12 +124,13 @@ class TrainingOps {
                                float* dx, float* dgain) const = 0;
 
   // Turns the first `heads` vectors of each row by its position's angles (cosine, sine: [position][head_dim / 2]), or
-  // back. Positions count from each sequence's begin.
+  // back. Positions count from each sequence's begin, a branch's from the prefix's end.
   void Rope(const Sequences& sequences, int heads, int head_dim, RopePairs pairs, const float* cosine,
             const float* sine, bool back, float* x, ptrdiff_t stride) const;
 
-  // Causal attention within each sequence over the last `window` positions (0: all). qkv: [rows][queries, keys,
-  // values], turned already; out: [rows][heads · head_dim]; log_sums: [rows][heads], ln of each softmax's sum.
+  // Causal attention within each sequence over the last `window` positions (0: all, as it must be where there are
+  // branches). qkv: [rows][queries, keys, values], turned already; out: [rows][heads · head_dim]; log_sums:
+  // [rows][heads], ln of each softmax's sum.
   virtual void Attend(const AttentionShape& shape, const Sequences& sequences, int window, const float* qkv, float* out,
                       float* log_sums) const = 0;
   // dqkv is written anew.

@@ -116,8 +116,12 @@ class CpuTraining : public TrainingOps {
       AttentionUnit unit;
       unit.shape = shape;
       unit.kv_head = index % shape.kv_heads;
-      unit.length = sequences.begins[s + 1] - sequences.begins[s];
+      unit.length = sequences.length(s);
       unit.window = window;
+      if (!sequences.branches.empty()) {
+        unit.prefix = sequences.prefixes[s];
+        unit.branches = &sequences.branches[begin];
+      }
       unit.qkv = qkv + begin * Width(shape);
       if (unit.length > 0) fn(unit, begin);
     });

@@ -14,7 +14,8 @@ namespace orrery::kernels::cpu {
 // One sequence and one key-value head of an attention; pointers are to the sequence's first row.
 struct AttentionUnit {
   AttentionShape shape;
-  int kv_head = 0, length = 0, window = 0;
+  int kv_head = 0, length = 0, window = 0, prefix = 0;
+  const int32_t* branches = nullptr;  // of each row, as in Sequences; null: none
   const float* qkv = nullptr;
   float* out = nullptr;       // forward: written; backward: read
   float* log_sums = nullptr;  // forward: written; backward: read

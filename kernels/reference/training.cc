@@ -43,7 +43,7 @@ class ReferenceTraining : public TrainingOps {
       for (int d = 0; d < shape.head_dim; ++d) {
         double value = 0;
         for (size_t j = 0; j < weights.size(); ++j)
-          value += std::exp(weights[j] - log_sum) * Value(shape, query, qkv, query.first + static_cast<int>(j))[d];
+          value += std::exp(weights[j] - log_sum) * Value(shape, query, qkv, query.seen[j])[d];
         out[(static_cast<size_t>(query.row) * shape.heads + query.head) * shape.head_dim + d] =
             static_cast<float>(value);
       }
@@ -62,7 +62,7 @@ class ReferenceTraining : public TrainingOps {
       for (int d = 0; d < shape.head_dim; ++d) correction += double{o[d]} * go[d];
       const double scale = 1 / std::sqrt(static_cast<double>(shape.head_dim));
       for (size_t j = 0; j < weights.size(); ++j) {
-        const int row = query.first + static_cast<int>(j);
+        const int row = query.seen[j];
         const double p = std::exp(weights[j] - log_sums[at]);
         const float *k = Key(shape, query, qkv, row), *v = Value(shape, query, qkv, row),
                     *q = QueryOf(shape, query, qkv);
@@ -123,9 +123,10 @@ class ReferenceTraining : public TrainingOps {
   }
 
  private:
-  // One head's query of one row, and the first row that it sees.
+  // One head's query of one row, and the rows that it sees.
   struct Query {
-    int row, first, head;
+    int row, head;
+    std::vector<int> seen;
   };
 
   static size_t Width(const AttentionShape& shape) {
@@ -144,19 +145,24 @@ class ReferenceTraining : public TrainingOps {
   template <class Fn>
   static void ForEachQuery(const AttentionShape& shape, const Sequences& sequences, int window, Fn fn) {
     for (int s = 0; s < sequences.count(); ++s) {
-      for (int row = sequences.begins[s]; row < sequences.begins[s + 1]; ++row) {
-        const int first = window > 0 ? std::max(sequences.begins[s], row - window + 1) : sequences.begins[s];
-        for (int head = 0; head < shape.heads; ++head) fn(Query{row, first, head});
+      for (int i = 0; i < sequences.length(s); ++i) {
+        Query query{sequences.begins[s] + i, 0, {}};
+        for (int j = 0; j <= i; ++j) {
+          const bool near = window == 0 || j > i - window;
+          if (near && (j < sequences.prefix(s, i) || j >= sequences.branch(s, i)))
+            query.seen.push_back(sequences.begins[s] + j);
+        }
+        for (query.head = 0; query.head < shape.heads; ++query.head) fn(query);
       }
     }
   }
 
   // q·k / √d for the rows that the query sees.
   static std::vector<double> Weights(const AttentionShape& shape, const Query& query, const float* qkv) {
-    std::vector<double> weights(query.row - query.first + 1);
+    std::vector<double> weights(query.seen.size());
     const float* q = QueryOf(shape, query, qkv);
     for (size_t j = 0; j < weights.size(); ++j) {
-      const float* k = Key(shape, query, qkv, query.first + static_cast<int>(j));
+      const float* k = Key(shape, query, qkv, query.seen[j]);
       for (int d = 0; d < shape.head_dim; ++d) weights[j] += double{q[d]} * k[d];
       weights[j] /= std::sqrt(static_cast<double>(shape.head_dim));
     }

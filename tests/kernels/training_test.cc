@@ -69,6 +69,22 @@ constexpr AttentionShape kShape = {6, 2, 16};
 constexpr int kQkv = (6 + 4) * 16;
 constexpr int kWidth = 40;
 
+// A prefix of 30 rows, then branches of 12, 1 and 20 rows; before it a sequence without branches.
+struct Tree {
+  std::vector<int32_t> begins = {0, 7, 70}, prefixes = {7, 30}, branches = std::vector<int32_t>(70);
+  Tree() {
+    for (int i = 30; i < 63; ++i) branches[7 + i] = i < 42 ? 30 : i < 43 ? 42 : 43;
+  }
+  Sequences sequences() const { return {begins, prefixes, branches}; }
+  // The branch that begins at `first` with its prefix, as rows of the tree.
+  std::vector<int> Alone(int first, int count) const {
+    std::vector<int> rows(30);
+    std::iota(rows.begin(), rows.end(), 7);
+    for (int i = 0; i < count; ++i) rows.push_back(7 + first + i);
+    return rows;
+  }
+};
+
 // Everything that a back end computes from one set of inputs, by name.
 struct Results {
   std::vector<std::pair<std::string, Floats>> all;
@@ -123,11 +139,11 @@ void RowOperations(const Ops& ops, Results& results) {
   results.Add("table gradient", dtable);
 }
 
-void Attention(const Ops& ops, int window, Results& results) {
+void Attention(const Ops& ops, const Sequences& sequences, int window, Results& results) {
   const auto qkv = Normal(kRows * kQkv, 21), dout = Normal(kRows * 96, 22);
   Floats out(kRows * 96), sums(kRows * 6), dqkv(kRows * kQkv, 1e9f);
-  ops->Attend(kShape, kSequences, window, qkv.data(), out.data(), sums.data());
-  ops->AttendGradient(kShape, kSequences, window, qkv.data(), out.data(), sums.data(), dout.data(), dqkv.data());
+  ops->Attend(kShape, sequences, window, qkv.data(), out.data(), sums.data());
+  ops->AttendGradient(kShape, sequences, window, qkv.data(), out.data(), sums.data(), dout.data(), dqkv.data());
   results.Add("attended", out);
   results.Add("sums", sums);
   results.Add("attention gradient", dqkv);
@@ -160,8 +176,10 @@ Results Everything(Isa isa, Type type, int threads) {
   Results results;
   Products(ops, results);
   RowOperations(ops, results);
-  Attention(ops, 0, results);
-  Attention(ops, 5, results);
+  Attention(ops, kSequences, 0, results);
+  Attention(ops, kSequences, 5, results);
+  const Tree tree;
+  Attention(ops, tree.sequences(), 0, results);
   LossAndStep(ops, results);
   return results;
 }
@@ -258,6 +276,48 @@ TEST_F(DifferencesTest, OfAttention) {
     ops_->AttendGradient(kShape, kSequences, window, qkv.data(), out.data(), sums.data(), c.data(), dqkv.data());
     Check("qkv", qkv, dqkv, loss);
   }
+}
+
+TEST_F(DifferencesTest, BranchesAreSequencesThatShareTheirPrefix) {
+  const Tree tree;
+  const auto qkv = Normal(kRows * kQkv, 63);
+  auto dout = Normal(kRows * 96, 64);
+  for (int i = 7 * 96; i < 37 * 96; ++i) dout[i] = 0;  // the prefix's own gradient is not one of each branch
+  Floats cosine(64 * 8), sine(64 * 8);
+  for (size_t i = 0; i < cosine.size(); ++i) cosine[i] = std::cos(0.1f * i), sine[i] = std::sin(0.1f * i);
+  const auto run = [&](const Sequences& sequences, Floats in, const Floats& gradient) {
+    const int rows = sequences.begins.back();
+    Floats out(rows * 96), sums(rows * 6), dqkv(rows * kQkv);
+    ops_->Rope(sequences, 8, 16, RopePairs::kHalves, cosine.data(), sine.data(), false, in.data(), kQkv);
+    ops_->Attend(kShape, sequences, 0, in.data(), out.data(), sums.data());
+    ops_->AttendGradient(kShape, sequences, 0, in.data(), out.data(), sums.data(), gradient.data(), dqkv.data());
+    ops_->Rope(sequences, 8, 16, RopePairs::kHalves, cosine.data(), sine.data(), true, dqkv.data(), kQkv);
+    return std::pair(out, dqkv);
+  };
+  const auto [out, dqkv] = run(tree.sequences(), qkv, dout);
+  Floats summed(30 * kQkv);
+  for (const auto& [first, count] : {std::pair{30, 12}, {42, 1}, {43, 20}}) {
+    const auto rows = tree.Alone(first, count);
+    Floats in, gradient;
+    for (const int row : rows) {
+      in.insert(in.end(), &qkv[row * kQkv], &qkv[row * kQkv] + kQkv);
+      gradient.insert(gradient.end(), &dout[row * 96], &dout[row * 96] + 96);
+    }
+    const int32_t begins[] = {0, static_cast<int32_t>(rows.size())};
+    const auto [alone_out, alone_dqkv] = run({begins}, in, gradient);
+    for (size_t r = 0; r < rows.size(); ++r) {
+      for (int i = 0; i < 96; ++i) ASSERT_NEAR(alone_out[r * 96 + i], out[rows[r] * 96 + i], 1e-5) << rows[r];
+      for (int i = 0; i < kQkv; ++i) {
+        const float value = alone_dqkv[r * kQkv + i];
+        if (r < 30) {
+          summed[r * kQkv + i] += value;
+        } else {
+          ASSERT_NEAR(value, dqkv[rows[r] * kQkv + i], 1e-5) << rows[r];
+        }
+      }
+    }
+  }
+  for (int i = 0; i < 30 * kQkv; ++i) ASSERT_NEAR(summed[i], dqkv[7 * kQkv + i], 1e-4) << i;
 }
 
 TEST_F(DifferencesTest, OfSwiGlu) {
