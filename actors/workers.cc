@@ -3,21 +3,10 @@
 
 #include <utility>
 
+#include "store/recorded_steps.h"
+
 namespace orrery::actors {
 namespace {
-
-schema::Verdict RecordVerdict(sandbox::Verdict verdict) {
-  switch (verdict) {
-    case sandbox::Verdict::kOk: return schema::Verdict::Ok;
-    case sandbox::Verdict::kRuntimeError: return schema::Verdict::RuntimeError;
-    case sandbox::Verdict::kTimeOut: return schema::Verdict::TimeOut;
-    case sandbox::Verdict::kMemoryLimit: return schema::Verdict::MemoryLimit;
-    case sandbox::Verdict::kOutputLimit: return schema::Verdict::OutputLimit;
-    case sandbox::Verdict::kSignal: return schema::Verdict::Signal;
-    case sandbox::Verdict::kInternal: break;
-  }
-  return schema::Verdict::Internal;
-}
 
 schema::Grade RecordGrade(reasoning::Grade grade) {
   switch (grade) {
@@ -42,7 +31,7 @@ RanChunk Run(sandbox::Sandbox& sandbox, const schema::Run& message) {
   flatbuffers::FlatBufferBuilder builder(512);
   const auto output = builder.CreateString(result.output);
   const auto error = builder.CreateString(result.error);
-  builder.Finish(schema::CreateRan(builder, RecordVerdict(result.verdict), output, error, result.cpu_seconds,
+  builder.Finish(schema::CreateRan(builder, store::RecordVerdict(result.verdict), output, error, result.cpu_seconds,
                                    result.wall_seconds, static_cast<uint32_t>(result.steps_executed)));
   return RanChunk(std::move(builder));
 }

@@ -56,22 +56,9 @@ bool Environmental(schema::Verdict verdict) {
   return verdict == schema::Verdict::TimeOut || verdict == schema::Verdict::MemoryLimit;
 }
 
-schema::Verdict RecordVerdict(sandbox::Verdict verdict) {
-  switch (verdict) {
-    case sandbox::Verdict::kOk: return schema::Verdict::Ok;
-    case sandbox::Verdict::kRuntimeError: return schema::Verdict::RuntimeError;
-    case sandbox::Verdict::kTimeOut: return schema::Verdict::TimeOut;
-    case sandbox::Verdict::kMemoryLimit: return schema::Verdict::MemoryLimit;
-    case sandbox::Verdict::kOutputLimit: return schema::Verdict::OutputLimit;
-    case sandbox::Verdict::kSignal: return schema::Verdict::Signal;
-    case sandbox::Verdict::kInternal: break;
-  }
-  return schema::Verdict::Internal;
-}
-
 void Compare(const std::string& problem, const store::RecordedStep& step, const sandbox::StepResult& now,
              Findings* findings) {
-  const auto verdict = RecordVerdict(now.verdict);
+  const auto verdict = store::RecordVerdict(now.verdict);
   const auto tell = [&](const char* field, const std::string& was, const std::string& is) {
     if (was == is) return true;
     findings->Differs(problem, &step, field, was, is);

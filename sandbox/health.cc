@@ -11,7 +11,7 @@
 namespace orrery::sandbox {
 namespace {
 
-// What a healthy one never reaches, however long it lives (docs/measurements.md: 200,000 steps).
+// What a healthy one never reaches, however long it lives (docs/measurements.md: 20,000 steps).
 constexpr uint64_t kGrownBytes = uint64_t{64} << 20;
 constexpr int kMoreDescriptors = 32;
 constexpr int kStrangers = 8;

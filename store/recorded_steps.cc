@@ -37,6 +37,19 @@ StatusOr<Prefix> PrefixOf(const Expansions& expansions, const Path& path, uint64
 
 }  // namespace
 
+schema::Verdict RecordVerdict(sandbox::Verdict verdict) {
+  switch (verdict) {
+    case sandbox::Verdict::kOk: return schema::Verdict::Ok;
+    case sandbox::Verdict::kRuntimeError: return schema::Verdict::RuntimeError;
+    case sandbox::Verdict::kTimeOut: return schema::Verdict::TimeOut;
+    case sandbox::Verdict::kMemoryLimit: return schema::Verdict::MemoryLimit;
+    case sandbox::Verdict::kOutputLimit: return schema::Verdict::OutputLimit;
+    case sandbox::Verdict::kSignal: return schema::Verdict::Signal;
+    case sandbox::Verdict::kInternal: break;
+  }
+  return schema::Verdict::Internal;
+}
+
 StatusOr<std::vector<RecordedStep>> RecordedSteps(const schema::TreeRecord& tree, uint64_t seed) {
   const uint64_t key = reasoning::TreeRandomKey(seed, TextOf(tree.problem()));
   Expansions expansions;

@@ -13,6 +13,9 @@
 
 namespace orrery::store {
 
+// The verdict as records spell it.
+schema::Verdict RecordVerdict(sandbox::Verdict verdict);
+
 struct RecordedStep {
   Path path;                     // of the node that was expanded
   int candidate = 0;             // in its expansion

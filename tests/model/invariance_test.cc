@@ -195,12 +195,13 @@ TEST_P(InvarianceTest, LogitsOfAPromptInPieces) {
   EXPECT_EQ(std::memcmp(a->data(), b->data(), a->size() * sizeof(float)), 0);
 }
 
+std::string PrecisionName(const ::testing::TestParamInfo<Precision>& info) {
+  constexpr const char* kNames[] = {"bfloat16", "float32", "int8"};
+  return kNames[static_cast<int>(info.param)];
+}
+
 INSTANTIATE_TEST_SUITE_P(Precisions, InvarianceTest,
-                         ::testing::Values(Precision::kBfloat16, Precision::kFloat32, Precision::kInt8),
-                         [](const auto& info) {
-                           constexpr const char* kNames[] = {"bfloat16", "float32", "int8"};
-                           return kNames[static_cast<int>(info.param)];
-                         });
+                         ::testing::Values(Precision::kBfloat16, Precision::kFloat32, Precision::kInt8), PrecisionName);
 
 }  // namespace
 }  // namespace orrery::model
