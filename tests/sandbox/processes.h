@@ -19,6 +19,7 @@ struct Process {
   pid_t parent = 0;
   char state = 0;  // 'Z': ended, not yet waited for
   std::string name;
+  uint64_t ticks = 0;  // of the processor, in user mode; from 0 in a fork
 };
 
 inline std::vector<Process> AllProcesses() {
@@ -32,8 +33,14 @@ inline std::vector<Process> AllProcesses() {
     const size_t open = stat.find('('), close = stat.rfind(')');
     if (close == std::string::npos) continue;
     std::istringstream rest(stat.substr(close + 1));
-    Process process{std::stoi(number), 0, 0, stat.substr(open + 1, close - open - 1)};
-    if (rest >> process.state >> process.parent) found.push_back(process);
+    Process process;
+    process.pid = std::stoi(number);
+    process.name = stat.substr(open + 1, close - open - 1);
+    if (!(rest >> process.state >> process.parent)) continue;
+    std::string skipped;
+    for (int field = 5; field < 14; ++field) rest >> skipped;
+    rest >> process.ticks;
+    found.push_back(process);
   }
   return found;
 }
