@@ -37,14 +37,36 @@ GeneratedChunk AnswerOf(const model::Generation& generation) {
 
 }  // namespace
 
+Status batcher_state::Submit(model::GenerationRequest request) {
+  ORRERY_RETURN_IF_ERROR(engine->Submit(std::move(request)));
+  if (!std::exchange(ticking, true)) self->send(self, atom::tick_v);
+  return absl::OkStatus();
+}
+
+void batcher_state::NoteHeld() {
+  meters->of(Kind::kBatcher).held.store(static_cast<int64_t>(held()), std::memory_order_relaxed);
+}
+
 caf::result<GeneratedChunk> batcher_state::Generate(const schema::Generate& message) {
   const uint64_t id = next++;
-  const Status submitted = engine->Submit(RequestOf(message, id));
+  const Status submitted = Submit(RequestOf(message, id));
   if (!submitted.ok()) return WordedError(Message(submitted));
   promises.emplace(id, Promise<GeneratedChunk>(self->make_response_promise<GeneratedChunk>()));
-  meters->of(Kind::kBatcher).held.store(static_cast<int64_t>(promises.size()), std::memory_order_relaxed);
-  if (!std::exchange(ticking, true)) self->send(self, atom::tick_v);
+  NoteHeld();
   return caf::delegated<GeneratedChunk>();
+}
+
+caf::result<ScoredChunk> batcher_state::Score(const schema::Score& message) {
+  model::GenerationRequest request;
+  request.id = next++;
+  request.max_new_tokens = 0;
+  if (message.text() != nullptr) request.prompt.assign(message.text()->begin(), message.text()->end());
+  const uint64_t id = request.id;
+  const Status submitted = Submit(std::move(request));
+  if (!submitted.ok()) return WordedError(Message(submitted));
+  scores.emplace(id, Promise<ScoredChunk>(self->make_response_promise<ScoredChunk>()));
+  NoteHeld();
+  return caf::delegated<ScoredChunk>();
 }
 
 void batcher_state::Tick() {
@@ -52,10 +74,14 @@ void batcher_state::Tick() {
   auto finished = engine->Step();
   if (!finished.ok()) return FailAll(Message(finished.status()));
   for (const model::Generation& generation : *finished) {
-    auto node = promises.extract(generation.id);
-    if (!node.empty()) node.mapped().Deliver(AnswerOf(generation));
+    if (auto node = promises.extract(generation.id); !node.empty()) node.mapped().Deliver(AnswerOf(generation));
+    if (auto node = scores.extract(generation.id); !node.empty()) {
+      flatbuffers::FlatBufferBuilder builder(64);
+      builder.Finish(schema::CreateScored(builder, generation.score));
+      node.mapped().Deliver(ScoredChunk(std::move(builder)));
+    }
   }
-  meters->of(Kind::kBatcher).held.store(static_cast<int64_t>(promises.size()), std::memory_order_relaxed);
+  NoteHeld();
   Report();
   // The tick queues behind the requests that came in meanwhile, so that they join the next batch.
   if (!engine->Idle() && !std::exchange(ticking, true)) self->send(self, atom::tick_v);
@@ -63,14 +89,15 @@ void batcher_state::Tick() {
 
 void batcher_state::Report() {
   const uint64_t now = Now();
-  if (!engine->Idle() && now - reported < kReportEvery) return;
+  if (!telemetry || (!engine->Idle() && now - reported < kReportEvery)) return;
   reported = now;
-  self->send(telemetry, atom::report_v, ReportOf(engine->Counters(), promises.size(), meters->Sent(Kind::kTelemetry)));
+  self->send(telemetry, atom::report_v, ReportOf(engine->Counters(), held(), meters->Sent(Kind::kTelemetry)));
 }
 
 void batcher_state::FailAll(const std::string& words) {
-  meters->of(Kind::kBatcher).failed.fetch_add(promises.size(), std::memory_order_relaxed);
+  meters->of(Kind::kBatcher).failed.fetch_add(held(), std::memory_order_relaxed);
   for (auto& [id, promise] : std::exchange(promises, {})) promise.Fail(WordedError(words));
+  for (auto& [id, promise] : std::exchange(scores, {})) promise.Fail(WordedError(words));
 }
 
 batcher_actor::behavior_type batcher(batcher_actor::stateful_pointer<batcher_state> self,
@@ -86,6 +113,10 @@ batcher_actor::behavior_type batcher(batcher_actor::stateful_pointer<batcher_sta
       [self, &meter](atom::generate, const GenerateChunk& request) -> caf::result<GeneratedChunk> {
         Probe probe(meter, request->sent());
         return self->state.Generate(*request);
+      },
+      [self, &meter](atom::score, const ScoreChunk& request) -> caf::result<ScoredChunk> {
+        Probe probe(meter, request->sent());
+        return self->state.Score(*request);
       },
       [self, &meter](atom::tick) {
         Probe probe(meter, 0);

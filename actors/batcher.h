@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The batcher owns one model on one device: requests of all trees gather in the engine, and each tick runs one batch of
-// them.
+// The batcher owns one model on one device, a policy or a reward model: requests of all trees gather in the engine, and
+// each tick runs one batch of them.
 //
 // It lives on a thread of its own (spawn it detached), since a batch takes as long as it takes. Between two batches it
 // hears what has come in.
@@ -22,15 +22,21 @@ struct batcher_state {
 
   batcher_actor::pointer self = nullptr;
   std::shared_ptr<model::Engine> engine;
-  telemetry_actor telemetry;
+  telemetry_actor telemetry;  // null: nobody hears of its counts
   Meters* meters = nullptr;
   std::unordered_map<uint64_t, Promise<GeneratedChunk>> promises;  // by the request's number
+  std::unordered_map<uint64_t, Promise<ScoredChunk>> scores;
   uint64_t next = 0;
   bool ticking = false;
   uint64_t reported = 0;  // when, on the steady clock
   Alive alive;
 
   caf::result<GeneratedChunk> Generate(const schema::Generate& request);
+  caf::result<ScoredChunk> Score(const schema::Score& request);
+  // Queues it and sees to it that a tick comes.
+  Status Submit(model::GenerationRequest request);
+  size_t held() const { return promises.size() + scores.size(); }
+  void NoteHeld();
   void Tick();
   void Report();
   void FailAll(const std::string& words);

@@ -23,6 +23,7 @@ namespace orrery::actors {
 // The actors that serve every tree.
 struct Services {
   batcher_actor batcher;
+  batcher_actor scorer;  // the preference model's; null where there is none
   sandbox_actor sandbox;
   grader_actor grader;
   journal_actor journal;
@@ -35,6 +36,8 @@ struct CampaignContext {
   size_t output_limit = 4096;  // bytes of program output that enter the partial solution
   int context_length = 0;      // tokens, of the policy
   const model::Tokenizer* tokenizer = nullptr;
+  const model::Tokenizer* ppm_tokenizer = nullptr;  // the preference model's; null where there is none
+  int ppm_context_length = 0;
   const store::Store* store = nullptr;  // for reading
   Meters* meters = nullptr;
   Services services;
@@ -47,6 +50,7 @@ struct TreeContext {
   std::string key;          // of the problem in the store
   uint64_t random_key = 0;  // hash of (seed, key)
   std::vector<model::TokenId> prompt;
+  std::vector<model::TokenId> ppm_prompt;  // as a trained policy reads it, whatever the policy of this campaign reads
   std::map<store::Path, ExpansionChunk> memo;
 
   const search::Rules& rules() const { return campaign->rules; }

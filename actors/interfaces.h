@@ -5,7 +5,8 @@
 //
 //   campaign ─▸ tree ─▸ node ─▸ node …        descend, backup
 //                         └─▸ rollout         expand
-//                                ├─▸ batcher  generate
+//                                ├─▸ batcher  generate   (the policy's)
+//                                ├─▸ batcher  score      (the preference model's)
 //                                ├─▸ sandbox  run        (a pool of workers)
 //                                ├─▸ grader   grade      (a pool of workers)
 //                                └─▸ journal  record
@@ -28,6 +29,8 @@ using DescendChunk = Chunk<schema::Descend>;
 using PartialChunk = Chunk<schema::Partial>;
 using GenerateChunk = Chunk<schema::Generate>;
 using GeneratedChunk = Chunk<schema::Generated>;
+using ScoreChunk = Chunk<schema::Score>;
+using ScoredChunk = Chunk<schema::Scored>;
 using RunChunk = Chunk<schema::Run>;
 using RanChunk = Chunk<schema::Ran>;
 using GradeAnswerChunk = Chunk<schema::GradeAnswer>;
@@ -48,6 +51,8 @@ CAF_ADD_TYPE_ID(orrery, (orrery::actors::DescendChunk))
 CAF_ADD_TYPE_ID(orrery, (orrery::actors::PartialChunk))
 CAF_ADD_TYPE_ID(orrery, (orrery::actors::GenerateChunk))
 CAF_ADD_TYPE_ID(orrery, (orrery::actors::GeneratedChunk))
+CAF_ADD_TYPE_ID(orrery, (orrery::actors::ScoreChunk))
+CAF_ADD_TYPE_ID(orrery, (orrery::actors::ScoredChunk))
 CAF_ADD_TYPE_ID(orrery, (orrery::actors::RunChunk))
 CAF_ADD_TYPE_ID(orrery, (orrery::actors::RanChunk))
 CAF_ADD_TYPE_ID(orrery, (orrery::actors::GradeAnswerChunk))
@@ -70,6 +75,7 @@ CAF_ADD_ATOM(orrery, orrery::atom, grown, "grown")
 CAF_ADD_ATOM(orrery, orrery::atom, failed, "failed")
 CAF_ADD_ATOM(orrery, orrery::atom, done, "done")
 CAF_ADD_ATOM(orrery, orrery::atom, generate, "generate")
+CAF_ADD_ATOM(orrery, orrery::atom, score, "score")
 CAF_ADD_ATOM(orrery, orrery::atom, run, "run")
 CAF_ADD_ATOM(orrery, orrery::atom, grade, "grade")
 CAF_ADD_ATOM(orrery, orrery::atom, record, "record")
@@ -81,8 +87,10 @@ CAF_END_TYPE_ID_BLOCK(orrery)
 
 namespace orrery::actors {
 
-// Samples continuations. The answer comes when the request's own sample is finished, whatever else is in the batch.
+// One model: a policy samples continuations, a reward model scores texts. The answer comes when the request's own is
+// finished, whatever else is in the batch.
 using batcher_actor = caf::typed_actor<caf::replies_to<atom::generate, GenerateChunk>::with<GeneratedChunk>,
+                                       caf::replies_to<atom::score, ScoreChunk>::with<ScoredChunk>,
                                        caf::reacts_to<atom::tick>>;  // to itself: run the next batch
 
 // Runs steps: the pool has the workers' interface.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/node.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "actors/partial.h"
 #include "actors/promise.h"
 
@@ -14,6 +17,9 @@ std::vector<node_state::Row> Rows(const schema::Expansion& expansion, size_t dep
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto* candidate = expansion.candidates()->Get(static_cast<flatbuffers::uoffset_t>(i));
     rows[i].stats.valid = candidate->valid();
+    rows[i].stats.prior = std::exp(candidate->log_probability() / std::max(candidate->tokens() / candidate->merged(), 1u));
+    if (candidate->score()) rows[i].score = *candidate->score();
+    if (rules.scored && rows[i].score) rows[i].stats.visits = 1, rows[i].stats.value_sum = *rows[i].score;
     if (candidate->kind() == schema::StepKind::Answer) {
       rows[i].end = schema::Terminal::Answered;
       rows[i].right = candidate->grade() == schema::Grade::Equal;
@@ -85,9 +91,14 @@ void node_state::Forward(uint32_t rollout, const rollout_actor& walker) {
 
 void node_state::End(uint32_t rollout, schema::Terminal end, bool right, int row) {
   auto path = store::PathOf(*partial);
-  if (row >= 0) path.push_back(static_cast<uint8_t>(row));
+  flatbuffers::Optional<double> score = flatbuffers::nullopt;
+  if (row >= 0) {
+    path.push_back(static_cast<uint8_t>(row));
+    if (rows[static_cast<size_t>(row)].score) score = *rows[static_cast<size_t>(row)].score;
+  }
   flatbuffers::FlatBufferBuilder builder(128);
-  builder.Finish(schema::CreateEndedDirect(builder, context->meters().Sent(Kind::kTree), rollout, &path, end, right));
+  builder.Finish(
+      schema::CreateEndedDirect(builder, context->meters().Sent(Kind::kTree), rollout, &path, end, right, score));
   self->send(tree, atom::ended_v, EndedChunk(std::move(builder)));
 }
 
@@ -152,6 +163,8 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self,
   state.context = std::move(context);
   state.tree = std::move(tree);
   state.partial = std::move(partial);
+  if (state.context->rules().scored && state.partial->score())
+    state.visits = 1, state.value_sum = *state.partial->score();
   Meter& meter = state.context->meters().of(Kind::kNode);
   state.alive = Alive(meter);
   self->set_exit_handler([self](const caf::exit_msg& message) { self->state.Quit(message.reason); });

@@ -13,6 +13,7 @@
 // (docs/architecture.md).
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct node_state {
     search::Child stats;
     schema::Terminal end = schema::Terminal::None;
     bool right = false;
+    std::optional<double> score;  // the preference model's
     node_actor child;
   };
 

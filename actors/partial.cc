@@ -43,9 +43,17 @@ PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent
   const auto more = tree.campaign->tokenizer->EncodeContinuation(text, model::SpecialTokens::kPlain);
   tokens.insert(tokens.end(), more.begin(), more.end());
 
+  std::vector<int32_t> ppm_tokens;
+  if (const model::Tokenizer* reader = tree.campaign->ppm_tokenizer) {
+    if (parent.ppm_tokens() != nullptr) ppm_tokens.assign(parent.ppm_tokens()->begin(), parent.ppm_tokens()->end());
+    const auto own = reader->EncodeContinuation(text, model::SpecialTokens::kPlain);
+    ppm_tokens.insert(ppm_tokens.end(), own.begin(), own.end());
+  }
+
   const auto path_offset = builder.CreateVector(path);
   const auto tokens_offset = builder.CreateVector(tokens);
   const auto steps_offset = builder.CreateVector(steps);
+  const auto ppm_offset = builder.CreateVector(ppm_tokens);
   const auto last = builder.CreateString(candidate.text());
   const auto printed_offset = builder.CreateString(printed);
   schema::PartialBuilder partial(builder);
@@ -56,6 +64,8 @@ PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent
   partial.add_printed(printed_offset);
   partial.add_after_output(complete);
   partial.add_tolerated_errors(candidate.tolerated_errors());
+  if (tree.campaign->ppm_tokenizer != nullptr) partial.add_ppm_tokens(ppm_offset);
+  if (candidate.score()) partial.add_score(*candidate.score());
   builder.Finish(partial.Finish());
   return PartialChunk(std::move(builder));
 }

@@ -167,6 +167,38 @@ void rollout_state::Proceed() {
     draft->Extend(rules.candidates);
     return Sample();
   }
+  context->campaign->services.scorer ? Score() : Record();
+}
+
+void rollout_state::Score() {
+  const std::vector<std::string> texts = draft->ValidTexts();
+  unscored = texts.size();
+  if (texts.empty()) return Record();
+  std::vector<int32_t> before = context->ppm_prompt;
+  if (const auto* tokens = partial->ppm_tokens()) before.insert(before.end(), tokens->begin(), tokens->end());
+  for (const std::string& text : texts) {
+    std::vector<int32_t> whole = before;
+    const auto more =
+        context->campaign->ppm_tokenizer->EncodeContinuation(text, model::SpecialTokens::kPlain);
+    whole.insert(whole.end(), more.begin(), more.end());
+    // A solution that the model cannot read whole is scored by its first part.
+    const auto most = static_cast<size_t>(context->campaign->ppm_context_length);
+    if (whole.size() > most) whole.resize(most);
+    flatbuffers::FlatBufferBuilder builder(4 * 1024);
+    const auto tokens = builder.CreateVector(whole);
+    builder.Finish(schema::CreateScore(builder, context->meters().Sent(Kind::kBatcher), tokens));
+    self->request(context->campaign->services.scorer, caf::infinite, atom::score_v, ScoreChunk(std::move(builder)))
+        .then(
+            [this, text](const ScoredChunk& scored) {
+              if (!draft) return;
+              draft->AddScore(text, scored->score());
+              if (--unscored == 0) Record();
+            },
+            [this](caf::error& error) { Fail(std::move(error)); });
+  }
+}
+
+void rollout_state::Record() {
   const ExpansionChunk chunk = draft->Finish();
   draft.reset();
   context->meters().Sent(Kind::kJournal);

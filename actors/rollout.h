@@ -5,8 +5,8 @@
 // candidates from the batcher, running each in the sandbox or grading it as soon as it is there, and writing the result
 // to the journal before anyone sees it.
 //
-//   expand ─▸ recalled from the memo ──────────────────────────────────────────▸ expansion
-//        └──▸ n × generate ─▸ parsed, merged ─▸ run | grade ─▸ all in ─▸ record ─┘ (durable)
+//   expand ─▸ recalled from the memo ───────────────────────────────────────────────────▸ expansion
+//        └──▸ n × generate ─▸ parsed, merged ─▸ run | grade ─▸ all in ─▸ score ─▸ record ─┘ (durable)
 
 #include <memory>
 #include <optional>
@@ -25,6 +25,7 @@ struct rollout_state {
   PartialChunk partial;
   std::optional<reasoning::ExpansionDraft> draft;  // while an expansion is being made
   int sampled = 0;                                 // candidates asked for, for it
+  size_t unscored = 0;                             // candidates whose score was asked for
   std::optional<Promise<ExpansionChunk>> promise;
   Alive alive;
 
@@ -38,7 +39,10 @@ struct rollout_state {
   void Compare(const std::string& text, const std::string& answer);
   void Check(const std::string& text, const std::string& answer);
   void Graded(const std::string& text, schema::Grade grade, std::string error);
+  // What comes when a sample is judged: more samples, then scores where there is a preference model, then the record.
   void Proceed();
+  void Score();
+  void Record();
   void Fail(caf::error error);
 };
 

@@ -41,6 +41,8 @@ CampaignOutcome RunCampaign(CampaignParts parts, const Watch& watch) {
   auto telemetry_handle = system.spawn(telemetry, parts.telemetry, meters, parts.telemetry_file);
   auto& services = parts.context->services;
   services.batcher = system.spawn<caf::detached>(batcher, std::move(parts.engine), telemetry_handle, meters);
+  if (parts.ppm)
+    services.scorer = system.spawn<caf::detached>(batcher, std::move(parts.ppm), telemetry_actor(), meters);
   services.journal = system.spawn<caf::detached>(journal, std::move(parts.store), telemetry_handle, meters);
   services.sandbox = SpawnPool<SandboxWork>(system, sandbox_worker, parts.sandboxes, meters);
   services.grader = SpawnPool<GraderWork>(system, grader_worker, parts.graders, meters);
@@ -60,6 +62,7 @@ CampaignOutcome RunCampaign(CampaignParts parts, const Watch& watch) {
                             caf::actor_cast<caf::actor>(ending.sandbox), caf::actor_cast<caf::actor>(ending.grader)}) {
     caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
   }
+  if (ending.scorer) caf::anon_send_exit(ending.scorer, caf::exit_reason::user_shutdown);
   caf::anon_send(telemetry_handle, atom::stop_v);
   return outcome.get();
 }

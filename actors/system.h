@@ -22,6 +22,7 @@ struct CampaignParts {
   std::shared_ptr<CampaignContext> context;  // all but its services
   std::shared_ptr<const std::vector<reasoning::Problem>> problems;
   std::shared_ptr<model::Engine> engine;
+  std::shared_ptr<model::Engine> ppm;  // null: no preference model
   std::vector<std::shared_ptr<sandbox::Sandbox>> sandboxes;
   std::vector<std::shared_ptr<reasoning::Grader>> graders;
   std::shared_ptr<store::Store> store;

@@ -35,6 +35,10 @@ void tree_state::Start() {
   fresh->key = key;
   fresh->random_key = reasoning::TreeRandomKey(campaign->seed, key);
   fresh->prompt = model::EncodePrompt(*campaign->tokenizer, reasoning::Prompt(campaign->prompt, *problem));
+  if (campaign->ppm_tokenizer != nullptr) {
+    const auto prompt = reasoning::BuiltInPrompt(reasoning::PromptForm::kFineTuned);
+    fresh->ppm_prompt = model::EncodePrompt(*campaign->ppm_tokenizer, reasoning::Prompt(prompt, *problem));
+  }
   for (auto& expansion : *known) {
     auto path = store::PathOf(*expansion);
     fresh->memo.emplace(std::move(path), std::move(expansion));
@@ -51,8 +55,11 @@ void tree_state::Start() {
 
 void tree_state::Wave() {
   const auto& rules = context->rules();
-  // Once, when the budget is spent: all the extra rollouts for a problem that it did not solve.
+  // Once, when the budget is spent: all the extra rollouts for a problem that it did not solve; and after them the
+  // further ones.
   if (started == rules.rollouts && !solved) budget += rules.extra_rollouts_when_unsolved;
+  if (started == rules.rollouts + rules.extra_rollouts_when_unsolved && !solved)
+    budget += rules.further_rollouts_when_unsolved;
   const int size = std::min(rules.wave, budget - started);
   if (size <= 0 || exhausted) return Finish();
   wave.assign(static_cast<size_t>(size), {});
@@ -70,6 +77,7 @@ void tree_state::Ended(const schema::Ended& ended) {
   end.path = store::PathOf(ended);
   end.end = ended.end();
   end.right = ended.right();
+  if (ended.score()) end.score = *ended.score();
   if (--walking == 0) BackUp(0);
 }
 
@@ -82,7 +90,7 @@ void tree_state::BackUp(size_t next) {
     solved = solved || end.right;
     context->meters().search.rollouts.fetch_add(1, std::memory_order_relaxed);
   }
-  const double value = search::ValueOf(store::EndOf(end.end), end.right);
+  const double value = search::ValueOf(context->rules(), store::EndOf(end.end), end.right, end.score);
   const bool itself_only =
       end.end != schema::Terminal::Answered && context->rules().dead_end == search::DeadEndBackup::kItself;
   flatbuffers::FlatBufferBuilder builder(128);

@@ -144,9 +144,10 @@ class TrainingOps {
 
   // ---- loss and step
 
-  // losses[r] = −ln softmax(logits[r])[targets[r]] (not weighted); dlogits[r] = weights[r] · its gradient, rounded.
+  // losses[r] = −ln softmax(logits[r])[targets[r]] (not weighted); dlogits[r] = weights[r] · its gradient, rounded
+  // (null: not wanted).
   virtual void CrossEntropy(const float* logits, int vocabulary, std::span<const int32_t> targets,
-                            std::span<const float> weights, double* losses, RowsBuffer& dlogits) const = 0;
+                            std::span<const float> weights, double* losses, RowsBuffer* dlogits) const = 0;
 
   // Σ x², for the norm of gradients.
   double SquaredNorm(const float* x, size_t count) const;

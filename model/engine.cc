@@ -92,6 +92,7 @@ class TransformerEngine : public Engine {
   const kernels::Device& device() const { return *device_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   int context_length() const override { return transformer_->shape().context_length; }
+  bool scores() const override { return transformer_->shape().scores(); }
 
   Status Submit(GenerationRequest request) override {
     ORRERY_RETURN_IF_ERROR(Check(request));
@@ -124,7 +125,11 @@ class TransformerEngine : public Engine {
     if (batch.empty()) return finished;
     ORRERY_RETURN_IF_ERROR(Run(batch));
     for (const BatchPiece& piece : batch) {
-      if (piece.sequence->generated() > 0) Finish(piece.sequence, finished);
+      if (piece.sequence->score) {
+        HandOver(piece.sequence, FinishReason::kScored, std::nullopt, finished);
+      } else if (piece.sequence->generated() > 0) {
+        Finish(piece.sequence, finished);
+      }
     }
     counters_.busy_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return finished;
@@ -143,8 +148,8 @@ class TransformerEngine : public Engine {
 
   StatusOr<std::vector<float>> Logits(const std::vector<TokenId>& prompt) override {
     ORRERY_RETURN_IF_ERROR(CheckPrompt(prompt, 0));
-    const int vocabulary = transformer_->shape().vocabulary;
-    std::vector<float> all(prompt.size() * vocabulary);
+    const int outputs = transformer_->shape().outputs();
+    std::vector<float> all(prompt.size() * outputs);
     KvCache::Path path;
     if (!cache_->Open({}, static_cast<int>(prompt.size()), path))
       return Unavailable("no room in the KV cache while requests are in flight");
@@ -155,8 +160,8 @@ class TransformerEngine : public Engine {
       for (int i = first; i < first + count; ++i) rows.push_back({prompt[i], i, path.pages.data(), true});
       transformer_->Forward(rows, [&](int begin, int number, const float* values, ptrdiff_t stride) {
         for (int i = 0; i < number; ++i) {
-          std::copy_n(values + i * stride, vocabulary,
-                      all.begin() + static_cast<ptrdiff_t>(first + begin + i) * vocabulary);
+          std::copy_n(values + i * stride, outputs,
+                      all.begin() + static_cast<ptrdiff_t>(first + begin + i) * outputs);
         }
       });
       cache_->Commit(path, std::span(prompt).subspan(first, count));
@@ -187,7 +192,9 @@ class TransformerEngine : public Engine {
   }
 
   Status Check(const GenerationRequest& request) const {
-    if (request.max_new_tokens < 1)
+    if (scores() && request.max_new_tokens != 0)
+      return InvalidInput("{} is a reward model: it scores texts and writes none", source_->path().string());
+    if (!scores() && request.max_new_tokens < 1)
       return InvalidInput("max_new_tokens is {}; expected at least 1", request.max_new_tokens);
     const Sampling& sampling = request.sampling;
     if (!(sampling.temperature >= 0) || std::isinf(sampling.temperature)) {
@@ -221,6 +228,10 @@ class TransformerEngine : public Engine {
     transformer_->Forward(rows, [&](int first, int count, const float* values, ptrdiff_t stride) {
       pool_.ParallelFor(count, [&](int i, int) {
         const Sequence& sequence = *wanting[first + i];
+        if (scores()) {
+          sampled[first + i].log_probability = values[i * stride];
+          return;
+        }
         const float uniform =
             sequence.request.random.Uniform(Purpose::kSampleToken, static_cast<uint32_t>(sequence.generated()));
         sampled[first + i] = Sample(*backend_, values + i * stride, sampled_from_, sequence.request.sampling, uniform);
@@ -233,6 +244,10 @@ class TransformerEngine : public Engine {
     for (size_t i = 0; i < wanting.size(); ++i) {
       if (!std::isfinite(sampled[i].log_probability))
         return Failed("{}: the model's output is not a number", source_->path().string());
+      if (scores()) {
+        wanting[i]->score = std::tanh(sampled[i].log_probability / transformer_->shape().score_scale);
+        continue;
+      }
       wanting[i]->tokens.push_back(sampled[i].token);
       wanting[i]->log_probabilities.push_back(sampled[i].log_probability);
       const auto& on_token = wanting[i]->request.on_token;
@@ -240,7 +255,7 @@ class TransformerEngine : public Engine {
     }
     ++counters_.batches;
     counters_.rows += rows.size();
-    counters_.tokens_generated += wanting.size();
+    (scores() ? counters_.scored : counters_.tokens_generated) += wanting.size();
     return absl::OkStatus();
   }
 
@@ -257,7 +272,11 @@ class TransformerEngine : public Engine {
     } else if (sequence->generated() == sequence->request.max_new_tokens) {
       reason = FinishReason::kLength;
     }
-    if (!reason) return;
+    if (reason) HandOver(sequence, *reason, match, finished);
+  }
+
+  void HandOver(Sequence* sequence, FinishReason reason, const std::optional<StopMatcher::Match>& match,
+                std::vector<Generation>& finished) {
     const std::unique_ptr<Sequence> done = scheduler_->Remove(sequence);
     in_flight_.erase(done->key);
     Generation generation;
@@ -265,7 +284,8 @@ class TransformerEngine : public Engine {
                              done->tokens.end());
     generation.text = match ? done->text.text().substr(0, match->begin) : done->text.text();
     if (match) generation.stop = done->text.stop(match->stop);
-    generation.reason = *reason;
+    generation.reason = reason;
+    generation.score = done->score.value_or(0);
     generation.log_probability = std::accumulate(done->log_probabilities.begin(), done->log_probabilities.end(), 0.0);
     generation.log_probabilities = std::move(done->log_probabilities);
     for (const uint64_t id : done->ids) {

@@ -138,6 +138,21 @@ Status ReadWindow(const Keys& config, const std::string& family, ModelShape& sha
   return absl::OkStatus();
 }
 
+// A reward model as transformers has it: a class for sequences with one label, beside it how its output becomes a score.
+Status ReadScore(const Keys& config, ModelShape& shape) {
+  const Json* classes = config.Find("architectures");
+  if (classes == nullptr || !classes->is_array() || classes->empty() || !(*classes)[0].is_string() ||
+      !(*classes)[0].get_ref<const std::string&>().ends_with("ForSequenceClassification"))
+    return absl::OkStatus();
+  const Json* labels = config.Find("id2label");
+  if (labels == nullptr || labels->size() != 1) {
+    return config.Bad("id2label", "names {} labels; one was expected of a model that scores",
+                      labels == nullptr ? 0 : labels->size());
+  }
+  ORRERY_ASSIGN_OR_RETURN(shape.score_scale, config.NumberOr("score_scale", 1));
+  return absl::OkStatus();
+}
+
 Status CheckLayerTypes(const Keys& config, const ModelShape& shape) {
   const Json* types = config.Find("layer_types");
   if (types == nullptr) return absl::OkStatus();
@@ -193,6 +208,7 @@ StatusOr<HfConfig> ReadHfConfig(const Json& json, const std::string& file) {
   ORRERY_RETURN_IF_ERROR(ReadRope(config, shape));
   ORRERY_RETURN_IF_ERROR(ReadWindow(config, family, shape));
   ORRERY_RETURN_IF_ERROR(CheckLayerTypes(config, shape));
+  ORRERY_RETURN_IF_ERROR(ReadScore(config, shape));
   if (const Json* tied = config.Find("tie_word_embeddings")) {
     if (!tied->is_boolean())
       return config.Bad("tie_word_embeddings", "is {}; true or false was expected", tied->dump());

@@ -11,6 +11,7 @@
 #include "base/paths.h"
 #include "kernels/bfloat16.h"
 #include "model/gguf.h"
+#include "model/hf_folder.h"
 #include "model/hf_names.h"
 #include "model/model_source.h"
 #include "model/tokenizer_export.h"
@@ -26,10 +27,20 @@ struct Names {
 };
 
 Names NamesOf(const ModelShape& shape) {
-  if (shape.architecture == "qwen2") return {"qwen2", "Qwen2ForCausalLM"};
-  if (shape.architecture == "phi3") return {"phi3", "Phi3ForCausalLM"};
-  if (shape.window > 0) return {"mistral", "MistralForCausalLM"};
-  return {"llama", "LlamaForCausalLM"};
+  if (shape.architecture == "qwen2") return {"qwen2", "Qwen2"};
+  if (shape.architecture == "phi3") return {"phi3", "Phi3"};
+  if (shape.window > 0) return {"mistral", "Mistral"};
+  return {"llama", "Llama"};
+}
+
+// What transformers calls the model's kind, and what it does not know of a reward model.
+void SetHead(const ModelShape& shape, Json& config) {
+  const char* kind = shape.scores() ? "ForSequenceClassification" : "ForCausalLM";
+  config["architectures"] = {std::string(NamesOf(shape).class_name) + kind};
+  if (!shape.scores()) return;
+  config["id2label"] = {{"0", "score"}};
+  config["label2id"] = {{"score", 0}};
+  config["score_scale"] = shape.score_scale;
 }
 
 StatusOr<Json> Rope(const ModelShape& shape, const fs::path& file) {
@@ -51,8 +62,7 @@ StatusOr<Json> Rope(const ModelShape& shape, const fs::path& file) {
 StatusOr<Json> Config(const ModelShape& shape, const fs::path& file, bool tied, const ExportOptions& options) {
   ORRERY_ASSIGN_OR_RETURN(const Json rope, Rope(shape, file));
   const Names names = NamesOf(shape);
-  Json config = {{"architectures", {names.class_name}},
-                 {"model_type", names.model_type},
+  Json config = {{"model_type", names.model_type},
                  {"num_hidden_layers", shape.layers},
                  {"hidden_size", shape.width},
                  {"intermediate_size", shape.feed_forward},
@@ -66,6 +76,7 @@ StatusOr<Json> Config(const ModelShape& shape, const fs::path& file, bool tied, 
                  {"hidden_act", "silu"},
                  {"tie_word_embeddings", tied},
                  {"torch_dtype", options.bfloat16 ? "bfloat16" : "float32"}};
+  SetHead(shape, config);
   config["sliding_window"] = shape.window > 0 ? Json(shape.window) : Json();
   if (shape.architecture == "qwen2") config["use_sliding_window"] = shape.window > 0, config["max_window_layers"] = 0;
   if (shape.attention.head_dim * shape.attention.heads != shape.width) config["head_dim"] = shape.attention.head_dim;
@@ -92,7 +103,7 @@ class Writer {
     std::vector<std::vector<std::string>> shards(1);
     uint64_t bytes = 0, total = 0;
     for (const std::string& name : TensorNames(shape_, tied)) {
-      const GgufTensor* tensor = source_.Find(name);
+      const GgufTensor* tensor = Find(name);
       if (tensor == nullptr) return InvalidInput("{} is missing", source_.Describe(name));
       const uint64_t size = Bytes(*tensor);
       if (bytes > 0 && bytes + size > options_.shard_bytes) shards.emplace_back(), bytes = 0;
@@ -119,13 +130,17 @@ class Writer {
   }
 
  private:
+  // A score's row is no tensor of the model that it was trained from.
+  const GgufTensor* Find(const std::string& name) const {
+    return name == kScoreTensor && source_.Find(name) == nullptr ? &score_ : source_.Find(name);
+  }
   uint64_t Bytes(const GgufTensor& tensor) const { return tensor.elements() * (options_.bfloat16 ? 2 : 4); }
 
   Status Shard(const fs::path& path, const std::vector<std::string>& names) const {
     Json header = {{"__metadata__", {{"format", "pt"}}}};
     uint64_t at = 0;
     for (const std::string& name : names) {
-      const GgufTensor& tensor = *source_.Find(name);
+      const GgufTensor& tensor = *Find(name);
       const std::vector<uint64_t> shape(tensor.shape.rbegin(), tensor.shape.rend());
       header[HfTensorName(name, shape_.fused)] = {
           {"dtype", options_.bfloat16 ? "BF16" : "F32"}, {"shape", shape}, {"data_offsets", {at, at + Bytes(tensor)}}};
@@ -142,7 +157,7 @@ class Writer {
   }
 
   void Tensor(const std::string& name, std::ofstream& out) const {
-    const GgufTensor& tensor = *source_.Find(name);
+    const GgufTensor& tensor = *Find(name);
     const uint64_t width = tensor.shape[0], rows = tensor.elements() / width;
     std::vector<float> values(width);
     std::vector<uint16_t> halves(width);
@@ -167,6 +182,7 @@ class Writer {
   const ModelShape& shape_;
   const fs::path& folder_;
   const ExportOptions& options_;
+  GgufTensor score_{std::string(kScoreTensor), GgufType::kF32, {static_cast<uint64_t>(shape_.width), 1}, {}};
 };
 
 Status CopyFiles(const fs::path& from, const fs::path& to) {
@@ -182,12 +198,18 @@ Status CopyFiles(const fs::path& from, const fs::path& to) {
 
 Status Fill(const fs::path& model, const fs::path& folder, const ExportOptions& options) {
   ORRERY_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(model));
-  ORRERY_ASSIGN_OR_RETURN(const ModelShape shape, source->Shape());
+  ORRERY_ASSIGN_OR_RETURN(ModelShape shape, source->Shape());
+  if (options.weights != nullptr) shape.score_scale = options.weights->score_scale;
   const bool tied = options.weights != nullptr ? options.weights->tied : source->Find("output.weight") == nullptr;
   Writer writer(*source, shape, folder, options);
   std::error_code error;
   if (fs::is_directory(model, error)) {
     ORRERY_RETURN_IF_ERROR(CopyFiles(model, folder));
+    if (shape.scores()) {
+      ORRERY_ASSIGN_OR_RETURN(Json config, ReadJsonObject(model / "config.json"));
+      SetHead(shape, config);
+      ORRERY_RETURN_IF_ERROR(writer.WriteJson("config.json", config));
+    }
     return writer.Weights(tied);
   }
   ORRERY_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(model));

@@ -18,6 +18,8 @@ namespace orrery::model {
 struct ReplacedWeights {
   std::function<const float*(std::string_view name)> values;
   bool tied = false;  // the table of embeddings is the output matrix too
+  // Above 0: a reward model's, whose one row of outputs is "score.weight" (ModelShape::score_scale).
+  double score_scale = 0;
 };
 
 struct ExportOptions {

@@ -32,7 +32,8 @@ class HfFolder final : public ModelSource {
     const ModelShape& shape = config_.shape;
     const bool has_head = tensors_.Find("lm_head.weight") != nullptr;
     if (!config_.tied) config_.tied = !has_head;
-    std::set<std::string> expected = {"lm_head.weight"};
+    std::set<std::string> expected;
+    if (!shape.scores()) expected.insert("lm_head.weight");
     for (const std::string& name : TensorNames(shape, *config_.tied)) {
       expected.insert(HfTensorName(name, shape.fused));
       if (Find(name) == nullptr) return InvalidInput("{} is missing", Describe(name));

@@ -10,7 +10,8 @@ struct Pair {
 
 constexpr Pair kWhole[] = {{"token_embd.weight", "model.embed_tokens.weight"},
                            {"output_norm.weight", "model.norm.weight"},
-                           {"output.weight", "lm_head.weight"}};
+                           {"output.weight", "lm_head.weight"},
+                           {kScoreTensor, kScoreTensor}};
 
 constexpr Pair kInLayer[] = {{"attn_norm", "input_layernorm"},    {"ffn_norm", "post_attention_layernorm"},
                              {"attn_q", "self_attn.q_proj"},      {"attn_k", "self_attn.k_proj"},
@@ -57,7 +58,11 @@ std::vector<std::string> TensorNames(const ModelShape& shape, bool tied) {
     }
   }
   names.emplace_back("output_norm.weight");
-  if (!tied) names.emplace_back("output.weight");
+  if (shape.scores()) {
+    names.emplace_back(kScoreTensor);
+  } else if (!tied) {
+    names.emplace_back("output.weight");
+  }
   return names;
 }
 

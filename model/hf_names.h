@@ -15,6 +15,9 @@ namespace orrery::model {
 // no counterpart.
 std::string HfTensorName(std::string_view gguf_name, bool fused);
 
+// The output matrix of a reward model: one row.
+inline constexpr std::string_view kScoreTensor = "score.weight";
+
 // The GGUF names of all tensors that a model of this shape has, in the order in which they are written.
 std::vector<std::string> TensorNames(const ModelShape& shape, bool tied);
 

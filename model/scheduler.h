@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct Sequence {
   std::string key;              // equal for requests with equal results
   std::vector<TokenId> tokens;  // the prompt and what was generated
   StopMatcher text;
+  std::optional<double> score;  // of a request that asks for one
   std::vector<uint64_t> ids;  // of all requests this one answers
   KvCache::Path path;
   std::vector<double> log_probabilities;  // of the generated tokens

@@ -38,6 +38,12 @@ struct ModelShape {
   float norm_epsilon = 0;
   bool qkv_bias = false;
   bool fused = false;  // queries, keys and values are one tensor, gate and up another
+  // Above 0: a reward model. Its output matrix has one row, and the score of a text is tanh(that output after its last
+  // token / score_scale) (rStar-Math 3.3; METHODS A4).
+  double score_scale = 0;
+
+  bool scores() const { return score_scale > 0; }
+  int outputs() const { return scores() ? 1 : vocabulary; }  // rows of the output matrix
 
   int query_width() const { return attention.heads * attention.head_dim; }
   int key_width() const { return attention.kv_heads * attention.head_dim; }

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "model/hf_names.h"
+
 namespace orrery::model {
 namespace {
 
@@ -186,7 +188,7 @@ uint64_t WeightBytes(const ModelShape& shape, const kernels::Device& device) {
                          device.MatrixBytes(shape.width, shape.query_width()) +
                          device.MatrixBytes(2 * shape.feed_forward, shape.width) +
                          device.MatrixBytes(shape.width, shape.feed_forward);
-  return layer * shape.layers + device.MatrixBytes(shape.vocabulary, shape.width);
+  return layer * shape.layers + device.MatrixBytes(shape.outputs(), shape.width);
 }
 
 StatusOr<Weights> LoadWeights(const ModelSource& source, const ModelShape& shape, kernels::Device& device,
@@ -205,9 +207,10 @@ StatusOr<Weights> LoadWeights(const ModelSource& source, const ModelShape& shape
   weights.embedding = device.NewRowTable(shape.vocabulary, shape.width, [embedding, width](int64_t row, float* out) {
     Dequantise(*embedding, static_cast<uint64_t>(row) * width, width, out);
   });
-  const bool tied = source.Find("output.weight") == nullptr;
+  const bool tied = !shape.scores() && source.Find("output.weight") == nullptr;
   if (!tied) ORRERY_RETURN_IF_ERROR(loader.CheckTable(table, shape.width, shape.vocabulary));
-  ORRERY_ASSIGN_OR_RETURN(weights.head, loader.Whole(tied ? table : "output.weight", shape.width, shape.vocabulary));
+  const std::string head = shape.scores() ? std::string(kScoreTensor) : tied ? table : "output.weight";
+  ORRERY_ASSIGN_OR_RETURN(weights.head, loader.Whole(head, shape.width, shape.outputs()));
   ORRERY_RETURN_IF_ERROR(device.status());
   return weights;
 }

@@ -73,6 +73,16 @@ bool ExpansionDraft::AnyValid() const {
   return std::ranges::any_of(entries_, [this](const auto& entry) { return Judge(entry.second).valid; });
 }
 
+std::vector<std::string> ExpansionDraft::ValidTexts() const {
+  std::vector<std::string> texts;
+  for (const auto& [text, entry] : entries_) {
+    if (Judge(entry).valid) texts.push_back(text);
+  }
+  return texts;
+}
+
+void ExpansionDraft::AddScore(const std::string& text, double score) { entries_.at(text).score = score; }
+
 void ExpansionDraft::Extend(int samples) {
   missing_ += samples;
   samples_.resize(samples_.size() + static_cast<size_t>(samples));
@@ -132,6 +142,7 @@ flatbuffers::Offset<schema::Candidate> ExpansionDraft::Build(flatbuffers::FlatBu
   candidate.add_answer(answer);
   candidate.add_grade(entry.grade);
   candidate.add_tolerated_errors(static_cast<uint8_t>(judgement.tolerated));
+  if (entry.score) candidate.add_score(*entry.score);
   return candidate.Finish();
 }
 

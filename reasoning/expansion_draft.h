@@ -63,6 +63,10 @@ class ExpansionDraft {
   // Waits for so many more samples, whose indices go on from the last ones.
   void Extend(int samples);
 
+  // The valid candidates' texts, each once, for a preference model; and what it gave one.
+  std::vector<std::string> ValidTexts() const;
+  void AddScore(const std::string& text, double score);
+
   // The record: one candidate for each distinct text, in the order of their first sample or of its likelihood.
   schema::Chunk<schema::Expansion> Finish() const;
 
@@ -74,6 +78,7 @@ class ExpansionDraft {
     std::string output;
     std::string error;
     schema::Grade grade = schema::Grade::NotGraded;
+    std::optional<double> score;
     bool waiting = false;
   };
 

@@ -158,6 +158,20 @@ std::string PartialSolution(std::span<const Step> steps, std::string_view output
   return text;
 }
 
+std::vector<std::string_view> SolutionPieces(std::string_view solution) {
+  std::vector<std::string_view> pieces;
+  while (!solution.empty()) {
+    size_t end = solution.size();
+    for (const std::string& marker : {std::string(kEndOfStep) + "\n", std::string(kAnswer)}) {
+      const size_t found = solution.find(marker);
+      if (found != std::string_view::npos) end = std::min(end, found + marker.size());
+    }
+    pieces.push_back(solution.substr(0, end));
+    solution.remove_prefix(end);
+  }
+  return pieces;
+}
+
 std::string FullTrajectory(std::span<const Step> steps, std::string_view output, size_t limit) {
   return fmt::format("{}\n{}", kCode, PartialSolution(steps, output, limit));
 }

@@ -38,6 +38,7 @@ struct Plan {
   std::filesystem::path out;
   std::shared_ptr<const std::vector<reasoning::Problem>> problems;
   std::filesystem::path model;                      // empty: not needed
+  std::filesystem::path ppm;                        // empty: none
   std::shared_ptr<model::EndpointEngine> endpoint;  // null: the model runs here
   reasoning::PromptTemplate prompt;
   std::string fingerprint;
@@ -54,6 +55,10 @@ StatusOr<std::string> Fingerprint(const Plan& plan) {
   const std::string machine =
       plan.endpoint ? "endpoint " + plan.endpoint->model() : std::string(kernels::Name(kernels::HostIsa()));
   Sha256 hash;
+  if (!plan.ppm.empty()) {
+    ORRERY_ASSIGN_OR_RETURN(const std::string ppm, model::ModelDigest(plan.ppm));
+    hash.UpdateSized(ppm);
+  }
   for (const std::string_view part :
        {std::string_view(plan.config.fingerprint()), std::string_view(plan.prompt.before),
         std::string_view(plan.prompt.after), std::string_view(weights), std::string_view(machine)})
@@ -85,6 +90,29 @@ StatusOr<std::shared_ptr<model::EndpointEngine>> ConnectEndpoint(const schema::C
   return engine;
 }
 
+// The folder of the preference model, if the search has one; what the rules ask of it is there.
+StatusOr<std::filesystem::path> PpmOf(const Plan& plan) {
+  const std::string name = plan.config->ppm()->name()->str();
+  const bool by_score = plan.rules.value == search::Value::kScore;
+  if (name.empty()) {
+    if (!plan.rules.scored && !by_score) return std::filesystem::path();
+    return InvalidInput(
+        "ppm.name: expected the folder of a preference model, which search.{}=ppm asks for; found none",
+        plan.rules.scored ? "initial_value" : "value");
+  }
+  if (by_score && plan.rules.extra_rollouts_when_unsolved + plan.rules.further_rollouts_when_unsolved > 0) {
+    return InvalidInput(
+        "search.value=ppm: expected search.extra_rollouts_when_unsolved=0, since what is unsolved is told by the "
+        "reference");
+  }
+  const std::filesystem::path path = CallerPath(name);
+  ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(path));
+  ORRERY_ASSIGN_OR_RETURN(const auto shape, source->Shape());
+  if (!shape.scores())
+    return InvalidInput("ppm.name: {} is no reward model; //runners:train makes one (train.objective=ppm)", name);
+  return path;
+}
+
 StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   Plan plan;
   ORRERY_ASSIGN_OR_RETURN(const auto given, flags.Load());
@@ -109,6 +137,7 @@ StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   if (HasEndpoint(*plan.config)) {
     ORRERY_ASSIGN_OR_RETURN(plan.endpoint, ConnectEndpoint(*plan.config, source.get()));
   }
+  ORRERY_ASSIGN_OR_RETURN(plan.ppm, PpmOf(plan));
   ORRERY_ASSIGN_OR_RETURN(plan.fingerprint, Fingerprint(plan));
   return plan;
 }
@@ -123,7 +152,7 @@ StatusOr<bool> Finished(const Plan& plan, const store::Store& store) {
 }
 
 struct Tools {
-  std::shared_ptr<model::Engine> engine;
+  std::shared_ptr<model::Engine> engine, ppm;
   std::vector<std::shared_ptr<sandbox::Sandbox>> sandboxes;
   std::vector<std::shared_ptr<reasoning::Grader>> graders;
 };
@@ -151,6 +180,9 @@ StatusOr<Tools> LoadTools(const Plan& plan) {
   ORRERY_RETURN_IF_ERROR(failure);
   ORRERY_RETURN_IF_ERROR(engine.status());
   tools.engine = *std::move(engine);
+  if (!plan.ppm.empty()) {
+    ORRERY_ASSIGN_OR_RETURN(tools.ppm, model::Engine::Load(plan.ppm, PpmOptionsOf(config)));
+  }
   for (uint32_t i = 0; i < config.grader()->processes(); ++i) {
     ORRERY_ASSIGN_OR_RETURN(auto grader, reasoning::Grader::Create(GraderOptionsOf(*config.grader())));
     tools.graders.emplace_back(std::move(grader));
@@ -229,6 +261,10 @@ std::shared_ptr<actors::CampaignContext> ContextOf(const Plan& plan, const Tools
   context->seed = plan.config->run()->seed();
   context->context_length = tools.engine->context_length();
   context->tokenizer = &tools.engine->tokenizer();
+  if (tools.ppm) {
+    context->ppm_tokenizer = &tools.ppm->tokenizer();
+    context->ppm_context_length = tools.ppm->context_length();
+  }
   context->store = store;
   context->meters = meters;
   return context;
@@ -303,6 +339,7 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
   const auto outcome = actors::RunCampaign({.context = ContextOf(plan, tools, store.get(), &meters),
                                             .problems = plan.problems,
                                             .engine = engine,
+                                            .ppm = tools.ppm,
                                             .sandboxes = std::move(tools.sandboxes),
                                             .graders = std::move(tools.graders),
                                             .store = store,

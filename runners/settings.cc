@@ -20,6 +20,10 @@ StatusOr<schema::ResolvedConfig> ApplyPreset(const schema::ResolvedConfig& confi
   return config.WithDefaults({
       {"search.rollouts", std::to_string(rules.rollouts)},
       {"search.extra_rollouts_when_unsolved", std::to_string(rules.extra_rollouts_when_unsolved)},
+      {"search.further_rollouts_when_unsolved", std::to_string(rules.further_rollouts_when_unsolved)},
+      {"search.selection", rules.selection == search::Selection::kUct ? "uct" : "puct"},
+      {"search.value", rules.value == search::Value::kReference ? "reference" : "ppm"},
+      {"search.initial_value", rules.scored ? "ppm" : "none"},
       {"search.candidates", std::to_string(rules.candidates)},
       {"search.temperature", Number(rules.temperature)},
       {"search.top_p", Number(rules.top_p)},
@@ -39,6 +43,15 @@ StatusOr<schema::ResolvedConfig> ApplyPreset(const schema::ResolvedConfig& confi
 
 search::Rules RulesOf(const schema::SearchConfig& config) {
   search::Rules rules;
+  rules.scored = config.initial_value().value_or(schema::InitialValue::none) == schema::InitialValue::ppm;
+  rules.selection = config.selection().value_or(schema::SelectionRule::uct) == schema::SelectionRule::uct
+                        ? search::Selection::kUct
+                        : search::Selection::kPuct;
+  rules.value = config.value().value_or(schema::ValueSource::reference) == schema::ValueSource::reference
+                    ? search::Value::kReference
+                    : search::Value::kScore;
+  rules.further_rollouts_when_unsolved =
+      config.further_rollouts_when_unsolved().value_or(rules.further_rollouts_when_unsolved);
   rules.rollouts = config.rollouts().value_or(rules.rollouts);
   rules.candidates = config.candidates().value_or(rules.candidates);
   rules.temperature = config.temperature().value_or(rules.temperature);
@@ -144,6 +157,14 @@ model::EngineOptions EngineOptionsOf(const schema::Config& config) {
           .kv_bytes = model.kv_bytes(),
           .max_batch_rows = static_cast<int>(model.max_batch_rows()),
           .context_length = static_cast<int>(model.context_length())};
+}
+
+model::EngineOptions PpmOptionsOf(const schema::Config& config) {
+  const auto& ppm = *config.ppm();
+  return {.precision = PrecisionOf(ppm.precision()),
+          .threads = Threads(config.run()->threads()),
+          .kv_bytes = ppm.kv_bytes(),
+          .max_batch_rows = static_cast<int>(ppm.max_batch_rows())};
 }
 
 sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config) {

@@ -15,6 +15,7 @@
 #include "model/model_source.h"
 #include "model/registry.h"
 #include "model/training/checkpoint.h"
+#include "model/training/score_objective.h"
 #include "model/training/trainer.h"
 #include "runners/settings.h"
 #include "runners/stop.h"
@@ -61,6 +62,28 @@ model::TrainerOptions OptionsOf(const schema::Config& config) {
           .clip = static_cast<float>(train.clip()),
           .seed = config.run()->seed(),
           .freeze_embeddings = train.freeze_embeddings()};
+}
+
+model::ScoreOptions ScoreOptionsOf(const schema::TrainConfig& train) {
+  model::ScoreOptions options{.scale = train.score_scale(), .shared = train.share_prefixes()};
+  if (train.ranking() == schema::RankingLoss::outputs) options.loss = model::ScoreLoss::kOutputs;
+  if (train.objective() == schema::TrainingObjective::pqm) options.loss = model::ScoreLoss::kSquares;
+  return options;
+}
+
+// What is learnt and what is measured on, over the data of either kind.
+struct Objectives {
+  std::unique_ptr<model::Objective> learnt, validation;
+};
+
+Objectives ObjectivesOf(const schema::TrainConfig& train, const TrainingData& data, model::Network& network) {
+  if (train.objective() == schema::TrainingObjective::sft) {
+    return {std::make_unique<model::LanguageObjective>(network, data.learnt),
+            std::make_unique<model::LanguageObjective>(network, data.validation)};
+  }
+  const model::ScoreOptions options = ScoreOptionsOf(train);
+  return {std::make_unique<model::ScoreObjective>(network, data.ranked, options),
+          std::make_unique<model::ScoreObjective>(network, data.ranked_validation, options)};
 }
 
 class Training {
@@ -117,7 +140,8 @@ class Training {
     ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(model_));
     ORRERY_ASSIGN_OR_RETURN(const auto tokenizer, source->ReadTokenizer());
     ORRERY_ASSIGN_OR_RETURN(data_, LoadTrainingData(*config_->train(), config_->run()->seed(), *tokenizer));
-    ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, source->Shape());
+    ORRERY_ASSIGN_OR_RETURN(model::ModelShape shape, source->Shape());
+    shape.score_scale = ranks() ? config_->train()->score_scale() : 0;
     std::error_code error;
     fs::create_directories(out_, error);
     if (error || access(out_.c_str(), W_OK) != 0)
@@ -134,17 +158,23 @@ class Training {
           "train.checkpointing=true, lower train.rows, or free memory",
           model_.string(), static_cast<double>(needed) / kGiB, static_cast<double>(available) / kGiB);
     }
-    ORRERY_ASSIGN_OR_RETURN(auto parameters, model::Parameters::Read(*source, shape, tied));
+    ORRERY_ASSIGN_OR_RETURN(auto parameters, model::Parameters::Read(*source, shape, tied, config_->run()->seed()));
     parameters_ = std::make_unique<model::Parameters>(std::move(parameters));
     network_ = std::make_unique<model::Network>(shape, *parameters_, *ops_, options);
-    trainer_ = std::make_unique<model::Trainer>(*parameters_, *network_, *ops_, data_.learnt, OptionsOf(*config_));
+    objectives_ = ObjectivesOf(*config_->train(), data_, *network_);
+    trainer_ =
+        std::make_unique<model::Trainer>(*parameters_, *network_, *ops_, *objectives_.learnt, OptionsOf(*config_));
     fmt::print(stderr,
-               "{} examples to learn, {} for validation, of {} problems ({} lines, {} doubles, {} left out, {} too "
+               "{} {} to learn, {} for validation, of {} problems ({} lines, {} doubles, {} left out, {} too "
                "long, {} cut)\n",
-               data_.learnt.size(), data_.validation.size(), data_.problems, data_.lines, data_.doubles, data_.left_out,
+               objectives_.learnt->count(), ranks() ? "groups of siblings" : "examples",
+               objectives_.validation->count(), data_.problems, data_.lines, data_.doubles, data_.left_out,
                data_.dropped, data_.cut);
     return absl::OkStatus();
   }
+
+  // Whether a reward model is trained.
+  bool ranks() const { return config_->train()->objective() != schema::TrainingObjective::sft; }
 
   // What the trained weights depend on.
   StatusOr<std::string> Identity() const {
@@ -182,16 +212,13 @@ class Training {
     const auto begin = Clock::now();
     ORRERY_ASSIGN_OR_RETURN(const model::StepReport report, trainer_->Step());
     const double seconds = SecondsSince(begin);
-    Log({{"step", report.step},
-         {"loss", report.loss},
-         {"norm", report.norm},
-         {"rate", report.rate},
-         {"tokens", report.tokens},
-         {"learnt", report.learnt},
-         {"seconds", seconds}});
+    Json line = {{"step", report.step},     {"loss", report.loss},     {"norm", report.norm},      {"rate", report.rate},
+                 {"tokens", report.tokens}, {"learnt", report.learnt}, {"seconds", seconds}};
+    if (ranks()) line["accuracy"] = report.accuracy;
+    Log(line);
     if (!quiet_) {
-      fmt::print(stderr, "step {}/{} · loss {:.4f} · norm {:.3f} · rate {:.2e} · {:.0f} tokens/s · {:.0f} min left\n",
-                 report.step, trainer_->steps(), report.loss, report.norm, report.rate,
+      fmt::print(stderr, "step {}/{} · loss {:.4f}{} · norm {:.3f} · rate {:.2e} · {:.0f} tokens/s · {:.0f} min left\n",
+                 report.step, trainer_->steps(), report.loss, Accuracy(report), report.norm, report.rate,
                  static_cast<double>(report.tokens) / seconds,
                  seconds * static_cast<double>(trainer_->steps() - report.step) / 60);
     }
@@ -199,17 +226,20 @@ class Training {
   }
 
   Status EndEpoch() {
-    if (data_.validation.empty()) return absl::OkStatus();
-    const double loss = trainer_->Loss(data_.validation);
+    if (objectives_.validation->count() == 0) return absl::OkStatus();
+    const model::StepReport measured = trainer_->Measure(*objectives_.validation);
+    const double loss = measured.loss;
     const int64_t epoch = trainer_->step() / trainer_->steps_per_epoch();
-    Log({{"epoch", epoch}, {"validation_loss", loss}});
-    fmt::print(stderr, "epoch {}: loss {:.4f} on the {} examples for validation\n", epoch, loss,
-               data_.validation.size());
+    Json line = {{"epoch", epoch}, {"validation_loss", loss}};
+    if (ranks()) line["validation_accuracy"] = measured.accuracy;
+    Log(line);
+    fmt::print(stderr, "epoch {}: loss {:.4f}{} on the {} examples for validation\n", epoch, loss, Accuracy(measured),
+               objectives_.validation->count());
     if (loss >= best_) return absl::OkStatus();
     best_ = loss;
     ORRERY_RETURN_IF_ERROR(
         model::SaveCheckpoint(out_ / "best", {identity_, trainer_->step()}, {{"values", parameters_->values.all()}}));
-    return WriteFileAtomically(out_ / "best.json", Json{{"epoch", epoch}, {"validation_loss", loss}}.dump() + "\n");
+    return WriteFileAtomically(out_ / "best.json", line.dump() + "\n");
   }
 
   StatusOr<int> Finish() {
@@ -226,19 +256,24 @@ class Training {
               }
               return static_cast<const float*>(nullptr);
             },
-        .tied = parameters_->tied()};
+        .tied = parameters_->tied(),
+        .score_scale = network_->shape().score_scale};
     fs::remove_all(out_ / "model", error);
     model::ExportOptions options;
     options.bfloat16 = backend_->type() == kernels::Type::kBfloat16;
     options.weights = &weights;
     ORRERY_RETURN_IF_ERROR(model::ExportHfFolder(model_, out_ / "model", options));
     Json summary = {{"identity", identity_},         {"steps", trainer_->steps()},
-                    {"learnt", data_.learnt.size()}, {"validation", data_.validation.size()},
+                    {"learnt", objectives_.learnt->count()}, {"validation", objectives_.validation->count()},
                     {"problems", data_.problems},    {"base", model_.filename()}};
-    if (!data_.validation.empty()) summary["validation_loss"] = best_;
+    if (objectives_.validation->count() > 0) summary["validation_loss"] = best_;
     ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "summary.json", summary.dump(1) + "\n"));
     fmt::print("{}\n", (out_ / "model").string());
     return 0;
+  }
+
+  std::string Accuracy(const model::StepReport& report) const {
+    return ranks() ? fmt::format(" · {:.1f}% of the pairs right", 100 * report.accuracy) : "";
   }
 
   void Log(const Json& line) const { std::ofstream(out_ / "metrics.jsonl", std::ios::app) << line.dump() << '\n'; }
@@ -253,6 +288,7 @@ class Training {
   std::string identity_;
   std::unique_ptr<model::Parameters> parameters_;
   std::unique_ptr<model::Network> network_;
+  Objectives objectives_;
   std::unique_ptr<model::Trainer> trainer_;
   double best_ = 1e300;
 };

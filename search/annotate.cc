@@ -3,12 +3,17 @@
 
 namespace orrery::search {
 
-double ValueOf(End end, bool right) { return end == End::kAnswered && right ? 1.0 : -1.0; }
+double ValueOf(const Rules& rules, End end, bool right, std::optional<double> score) {
+  if (end != End::kAnswered) return -1;
+  if (rules.value == Value::kScore) return score.value_or(-1);
+  return right ? 1 : -1;
+}
 
 void Annotate(Tree* tree, const Rules& rules) {
   for (Node& node : tree->nodes) {
-    node.visits = 0;
-    node.value_sum = 0;
+    const bool known = rules.scored && node.parent >= 0 && node.score;
+    node.visits = known ? 1 : 0;
+    node.value_sum = known ? *node.score : 0;
   }
   for (const Rollout& rollout : tree->rollouts) {
     const End end = tree->nodes[rollout.node].end;

@@ -18,6 +18,33 @@ Rules PaperRound2() {
   return rules;
 }
 
+// The preference model's first round: it values every step before a rollout has gone through it.
+Rules PaperRound3() {
+  Rules rules = PaperRound2();
+  rules.scored = true;
+  return rules;
+}
+
+// For olympiad problems: 64 more for those that 16 do not solve, then up to 128 more. (Several trees with different
+// seeds are several runs.)
+Rules PaperRound4() {
+  Rules rules = PaperRound3();
+  rules.candidates = 16;
+  rules.extra_rollouts_when_unsolved = 64;
+  rules.further_rollouts_when_unsolved = 128;
+  return rules;
+}
+
+// Answering questions: the best of eight trajectories by the preference model, which knows no reference.
+Rules Test() {
+  Rules rules;
+  rules.candidates = 32;
+  rules.temperature = 1.0;
+  rules.scored = true;
+  rules.value = Value::kScore;
+  return rules;
+}
+
 // Round 1 of the published code: later rounds sample at temperature 1 and tolerate one error.
 Rules ReleasedSample() {
   Rules rules;
@@ -37,7 +64,10 @@ struct NamedPreset {
 constexpr NamedPreset kPresets[] = {
     {"paper-r1", PaperRound1},
     {"paper-r2", PaperRound2},
+    {"paper-r3", PaperRound3},
+    {"paper-r4", PaperRound4},
     {"released-sample", ReleasedSample},
+    {"test", Test},
 };
 
 }  // namespace

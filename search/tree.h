@@ -5,6 +5,7 @@
 // (METHODS A3, A4).
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ struct Node {
   // A failing step that was let through: values pass through it as UCT needs them, but it has none of its own. It is
   // left out of a trajectory's mean and minimum Q, and of every pair (as prefix it may serve).
   bool tolerated = false;
+  std::optional<double> score;  // the preference model's; the first visit's value where Rules::scored
   uint32_t visits = 0;
   double value_sum = 0;
   std::string_view text;  // the step; owned by the tree's record. Empty for the root
@@ -33,7 +35,7 @@ struct Node {
 
 struct Rollout {
   int node = 0;      // where it ended
-  double value = 0;  // +1 right, −1 wrong or dead end
+  double value = 0;  // ValueOf its end
 };
 
 struct Tree {
@@ -46,8 +48,9 @@ enum class Difficulty : uint8_t { kEasy, kMedium, kHard };
 Difficulty DifficultyOf(const Tree& tree);
 std::string_view Name(Difficulty difficulty);
 
-// Value of an end, for the back-up: +1 a right answer, −1 anything else.
-double ValueOf(End end, bool right);
+// Value of an end, for the back-up. By the reference: +1 a right answer, −1 anything else. By the preference model: an
+// answer's score, −1 anything else (and where it was not scored).
+double ValueOf(const Rules& rules, End end, bool right, std::optional<double> score);
 
 // The steps from the root to an answer: indices in Tree::nodes, the root left out.
 struct Trajectory {

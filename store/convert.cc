@@ -52,6 +52,7 @@ StatusOr<search::Tree> ToSearchTree(const schema::TreeRecord& record) {
     if (const schema::Candidate* candidate = CandidateOf(record, i)) {
       node.text = ViewOf(candidate->text());
       node.tolerated = candidate->tolerated_errors() > 0;
+      if (candidate->score()) node.score = *candidate->score();
       node.right = node.end == search::End::kAnswered && candidate->grade() == schema::Grade::Equal;
     }
     tree.nodes.push_back(node);

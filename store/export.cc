@@ -65,6 +65,7 @@ void AddPreferences(const ProblemName& problem, const schema::TreeRecord& record
     };
     Json object;
     object["problem"] = problem.id;
+    object["question"] = ViewOf(record.question());
     object["prompt"] = PromptFor(options, record) + (pair.whole ? "" : Whole(options, record, pair.prefix));
     object["chosen"] = side(pair.chosen);
     object["rejected"] = side(pair.rejected);

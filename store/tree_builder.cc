@@ -39,7 +39,11 @@ const Candidate* CandidateAt(const Path& path, const std::map<Path, ExpansionChu
   return parent == expansions.end() ? nullptr : parent->second->candidates()->Get(path.back());
 }
 
-search::Tree Shape(const Places& places, const std::vector<RolloutEnd>& ends,
+std::optional<double> ScoreOf(const Candidate& candidate) {
+  return candidate.score() ? std::optional<double>(*candidate.score()) : std::nullopt;
+}
+
+search::Tree Shape(const search::Rules& rules, const Places& places, const std::vector<RolloutEnd>& ends,
                    const std::map<Path, ExpansionChunk>& expansions) {
   search::Tree tree;
   for (const auto& [path, place] : places) {
@@ -51,11 +55,13 @@ search::Tree Shape(const Places& places, const std::vector<RolloutEnd>& ends,
     node.candidate = path.back();
     if (const Candidate* candidate = CandidateAt(path, expansions)) {
       node.tolerated = candidate->tolerated_errors() > 0;
+      node.score = ScoreOf(*candidate);
       node.text = candidate->text()->string_view();
     }
   }
   for (const RolloutEnd& end : ends) {
-    tree.rollouts.push_back({.node = places.at(end.path).index, .value = search::ValueOf(EndOf(end.end), end.right)});
+    tree.rollouts.push_back({.node = places.at(end.path).index,
+                             .value = search::ValueOf(rules, EndOf(end.end), end.right, end.score)});
   }
   return tree;
 }
@@ -74,13 +80,14 @@ search::End EndOf(schema::Terminal end) {
 
 bool OfBudget(const schema::TreeRecord& record, const search::Rules& rules) {
   return record.budget() == static_cast<uint32_t>(rules.rollouts) &&
-         record.extra_budget() == static_cast<uint32_t>(rules.extra_rollouts_when_unsolved);
+         record.extra_budget() == static_cast<uint32_t>(rules.extra_rollouts_when_unsolved) &&
+         record.further_budget() == static_cast<uint32_t>(rules.further_rollouts_when_unsolved);
 }
 
 TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutEnd>& ends,
                           const std::map<Path, ExpansionChunk>& expansions) {
   const Places places = Visited(ends);
-  search::Tree tree = Shape(places, ends, expansions);
+  search::Tree tree = Shape(*setting.rules, places, ends, expansions);
   search::Annotate(&tree, *setting.rules);
 
   flatbuffers::FlatBufferBuilder builder(64 * 1024);
@@ -115,7 +122,8 @@ TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutE
                                           builder.CreateVector(expansion_offsets), builder.CreateVector(rollouts),
                                           solved, static_cast<uint32_t>(setting.rules->rollouts),
                                           static_cast<uint32_t>(setting.rules->extra_rollouts_when_unsolved),
-                                          setting.exhausted, checker));
+                                          setting.exhausted, checker,
+                                          static_cast<uint32_t>(setting.rules->further_rollouts_when_unsolved)));
   return TreeChunk(std::move(builder));
 }
 

@@ -5,6 +5,7 @@
 // else follows.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct RolloutEnd {
   Path path;
   schema::Terminal end = schema::Terminal::None;
   bool right = false;
+  std::optional<double> score = {};  // the preference model's, of an answer
 };
 
 struct TreeSetting {

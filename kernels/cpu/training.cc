@@ -69,18 +69,19 @@ class CpuTraining : public TrainingOps {
   }
 
   void CrossEntropy(const float* logits, int vocabulary, std::span<const int32_t> targets,
-                    std::span<const float> weights, double* losses, RowsBuffer& dlogits) const override {
+                    std::span<const float> weights, double* losses, RowsBuffer* dlogits) const override {
     pool().ParallelFor(static_cast<int>(targets.size()), [&](int r, int) {
       const float* row = logits + static_cast<size_t>(r) * vocabulary;
       const float largest = backend().Maximum(row, vocabulary).value;
       const double log_sum = largest + std::log(backend().SumExp(row, vocabulary, largest, 1));
       losses[r] = log_sum - row[targets[r]];
+      if (dlogits == nullptr) return;
       if (type() == Type::kFloat32) {
         table_.softmax_gradient_float32(row, vocabulary, static_cast<float>(log_sum), targets[r], weights[r],
-                                        static_cast<float*>(dlogits.row(r)));
+                                        static_cast<float*>(dlogits->row(r)));
       } else {
         table_.softmax_gradient_bfloat16(row, vocabulary, static_cast<float>(log_sum), targets[r], weights[r],
-                                         static_cast<uint16_t*>(dlogits.row(r)));
+                                         static_cast<uint16_t*>(dlogits->row(r)));
       }
     });
   }

@@ -97,15 +97,15 @@ class ReferenceTraining : public TrainingOps {
   }
 
   void CrossEntropy(const float* logits, int vocabulary, std::span<const int32_t> targets,
-                    std::span<const float> weights, double* losses, RowsBuffer& dlogits) const override {
+                    std::span<const float> weights, double* losses, RowsBuffer* dlogits) const override {
     for (size_t r = 0; r < targets.size(); ++r, logits += vocabulary) {
       const double largest = *std::max_element(logits, logits + vocabulary);
       double sum = 0;
       for (int i = 0; i < vocabulary; ++i) sum += std::exp(logits[i] - largest);
       losses[r] = largest + std::log(sum) - logits[targets[r]];
-      for (int i = 0; i < vocabulary; ++i) {
+      for (int i = 0; dlogits != nullptr && i < vocabulary; ++i) {
         const double p = std::exp(logits[i] - largest) / sum - (i == targets[r] ? 1 : 0);
-        Elements{type(), dlogits.row(static_cast<int>(r))}.Put(i, static_cast<float>(p * weights[r]));
+        Elements{type(), dlogits->row(static_cast<int>(r))}.Put(i, static_cast<float>(p * weights[r]));
       }
     }
   }

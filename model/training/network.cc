@@ -44,8 +44,8 @@ struct Network::Buffers {
         wide(size_t(options.max_rows) * 2 * shape.feed_forward),
         narrow(size_t(options.max_rows) * std::max({shape.feed_forward, shape.query_width(), shape.width})),
         dqkv(size_t(options.max_rows) * (shape.query_width() + 2 * shape.key_width())),
-        logits(size_t(kHeadRows) * shape.vocabulary),
-        logit_rows(ops.type(), kHeadRows, shape.vocabulary),
+        logits(size_t(kHeadRows) * shape.outputs()),
+        logit_rows(ops.type(), kHeadRows, shape.outputs()),
         head_normed(ops.type(), kHeadRows, shape.width),
         head_x(size_t(kHeadRows) * shape.width),
         head_dx(size_t(kHeadRows) * shape.width),
@@ -58,7 +58,7 @@ struct Network::Buffers {
       gate_up.push_back(ops.NewWeight(2 * shape.feed_forward, shape.width));
       down.push_back(ops.NewWeight(shape.width, shape.feed_forward));
     }
-    head = ops.NewWeight(shape.vocabulary, shape.width);
+    head = ops.NewWeight(shape.outputs(), shape.width);
   }
 
   Layer& Of(int number) { return *layers[layers.size() == 1 ? 0 : number]; }
@@ -81,15 +81,16 @@ uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, c
   const auto queries = static_cast<uint64_t>(shape.query_width()), layers = static_cast<uint64_t>(shape.layers);
   const uint64_t qkv = queries + 2 * static_cast<uint64_t>(shape.key_width()), element = kernels::Size(type);
   const uint64_t table = static_cast<uint64_t>(shape.vocabulary) * width;
-  const uint64_t products = layers * (qkv * width + width * queries + 3 * forward * width) + table;
-  const uint64_t parameters = 4 * sizeof(float) * (products + (tied ? 0 : table));
+  const uint64_t products = layers * (qkv * width + width * queries + 3 * forward * width) +
+                            static_cast<uint64_t>(shape.outputs()) * width;
+  const uint64_t parameters = 4 * sizeof(float) * (products + (tied && !shape.scores() ? 0 : table));
   const uint64_t layer =
       element * (2 * width + queries + forward) + sizeof(float) * (qkv + queries + width + 2 * forward);
   const uint64_t kept = (options.checkpointing ? 1 : layers) * layer + sizeof(float) * (layers + 1) * width;
   const uint64_t scratch =
       element * (width + qkv + 2 * forward) + sizeof(float) * (width + 2 * forward + forward + qkv);
   return parameters + 2 * element * products + static_cast<uint64_t>(options.max_rows) * (kept + scratch) +
-         kHeadRows * static_cast<uint64_t>(shape.vocabulary) * (sizeof(float) + element);
+         kHeadRows * static_cast<uint64_t>(shape.outputs()) * (sizeof(float) + element);
 }
 
 Network::Network(const ModelShape& shape, Parameters& parameters, const kernels::TrainingOps& ops,
@@ -123,9 +124,11 @@ float* Network::LayerInput(int number) {
 const float* Network::hidden() const { return const_cast<Network*>(this)->LayerInput(shape_.layers); }
 float* Network::hidden_gradient() { return buffers_->gradient.at(0); }
 
-void Network::Forward(std::span<const int32_t> tokens, std::span<const int32_t> begins) {
+void Network::Forward(std::span<const int32_t> tokens, const kernels::Sequences& sequences) {
   tokens_.assign(tokens.begin(), tokens.end());
-  begins_.assign(begins.begin(), begins.end());
+  begins_.assign(sequences.begins.begin(), sequences.begins.end());
+  prefixes_.assign(sequences.prefixes.begin(), sequences.prefixes.end());
+  branches_.assign(sequences.branches.begin(), sequences.branches.end());
   ops_.Embed(parameters_.values.at(parameters_.embedding()), tokens_, shape_.width, LayerInput(0));
   for (int i = 0; i < shape_.layers; ++i) ForwardLayer(i, LayerInput(i), buffers_->Of(i), LayerInput(i + 1));
   std::memset(hidden_gradient(), 0, tokens_.size() * shape_.width * sizeof(float));
@@ -143,9 +146,9 @@ void Network::ForwardLayer(int number, const float* x, Layer& layer, float* out)
   ops_.RmsNorm(x, value(at.attention_norm), width, shape_.norm_epsilon, rows, layer.normed);
   ops_.Product(*b.qkv[number], layer.normed, rows, layer.qkv.at(0));
   if (shape_.qkv_bias) ops_.AddBias(value(at.qkv_bias), qkv_width, rows, layer.qkv.at(0));
-  ops_.Rope({begins_}, attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.angles.cosine.data(),
+  ops_.Rope(Batch(), attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.angles.cosine.data(),
             b.angles.sine.data(), false, layer.qkv.at(0), qkv_width);
-  ops_.Attend(attention, {begins_}, shape_.window, layer.qkv.at(0), layer.attended.at(0), layer.log_sums.at(0));
+  ops_.Attend(attention, Batch(), shape_.window, layer.qkv.at(0), layer.attended.at(0), layer.log_sums.at(0));
   ops_.Round(layer.attended.at(0), shape_.query_width(), rows, layer.attended_rows);
   ops_.Product(*b.output[number], layer.attended_rows, rows, layer.middle.at(0));
   ops_.Add(layer.middle.at(0), x, count);
@@ -190,9 +193,9 @@ void Network::BackwardLayer(int number, const float* x, Layer& layer) {
   ops_.Round(dx, width, rows, b.width_rows);
   ops_.ProductWeightGradient(b.width_rows, layer.attended_rows, rows, gradient(at.output));
   ops_.ProductInputGradient(*b.output[number], b.width_rows, rows, false, narrow);
-  ops_.AttendGradient(attention, {begins_}, shape_.window, layer.qkv.at(0), layer.attended.at(0), layer.log_sums.at(0),
+  ops_.AttendGradient(attention, Batch(), shape_.window, layer.qkv.at(0), layer.attended.at(0), layer.log_sums.at(0),
                       narrow, b.dqkv.at(0));
-  ops_.Rope({begins_}, attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.angles.cosine.data(),
+  ops_.Rope(Batch(), attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.angles.cosine.data(),
             b.angles.sine.data(), true, b.dqkv.at(0), qkv_width);
   if (shape_.qkv_bias) ops_.BiasGradient(b.dqkv.at(0), qkv_width, rows, gradient(at.qkv_bias));
   ops_.Round(b.dqkv.at(0), qkv_width, rows, b.qkv_rows);
@@ -202,28 +205,58 @@ void Network::BackwardLayer(int number, const float* x, Layer& layer) {
                        gradient(at.attention_norm));
 }
 
+void Network::HeadForward(std::span<const int32_t> which) {
+  Buffers& b = *buffers_;
+  const size_t width = shape_.width;
+  const int count = static_cast<int>(which.size());
+  for (int i = 0; i < count; ++i) std::copy_n(hidden() + which[i] * width, width, b.head_x.at(i * width));
+  ops_.RmsNorm(b.head_x.at(0), parameters_.values.at(parameters_.final_norm()), shape_.width, shape_.norm_epsilon,
+               count, b.head_normed);
+  ops_.Product(*b.head, b.head_normed, count, b.logits.at(0));
+}
+
+void Network::HeadBackward(std::span<const int32_t> which) {
+  Buffers& b = *buffers_;
+  const size_t width = shape_.width;
+  const int count = static_cast<int>(which.size());
+  ops_.ProductWeightGradient(b.logit_rows, b.head_normed, count, parameters_.gradients.at(parameters_.head()));
+  ops_.ProductInputGradient(*b.head, b.logit_rows, count, false, b.head_dnormed.at(0));
+  std::memset(b.head_dx.at(0), 0, count * width * sizeof(float));
+  ops_.RmsNormGradient(b.head_x.at(0), parameters_.values.at(parameters_.final_norm()), shape_.width,
+                       shape_.norm_epsilon, count, b.head_dnormed.at(0), b.head_dx.at(0),
+                       parameters_.gradients.at(parameters_.final_norm()));
+  for (int i = 0; i < count; ++i) {
+    float* to = hidden_gradient() + which[i] * width;
+    for (size_t c = 0; c < width; ++c) to[c] += b.head_dx.at(i * width)[c];
+  }
+}
+
 void Network::LanguageHead(std::span<const int32_t> which, std::span<const int32_t> targets,
                            std::span<const float> weights, bool gradient, double* losses) {
   Buffers& b = *buffers_;
-  const size_t width = shape_.width;
-  const float* gain = parameters_.values.at(parameters_.final_norm());
   for (size_t first = 0; first < which.size(); first += kHeadRows) {
-    const int count = static_cast<int>(std::min<size_t>(kHeadRows, which.size() - first));
-    for (int i = 0; i < count; ++i) std::copy_n(hidden() + which[first + i] * width, width, b.head_x.at(i * width));
-    ops_.RmsNorm(b.head_x.at(0), gain, shape_.width, shape_.norm_epsilon, count, b.head_normed);
-    ops_.Product(*b.head, b.head_normed, count, b.logits.at(0));
+    const size_t count = std::min<size_t>(kHeadRows, which.size() - first);
+    HeadForward(which.subspan(first, count));
     ops_.CrossEntropy(b.logits.at(0), shape_.vocabulary, targets.subspan(first, count), weights.subspan(first, count),
-                      losses + first, b.logit_rows);
-    if (!gradient) continue;
-    ops_.ProductWeightGradient(b.logit_rows, b.head_normed, count, parameters_.gradients.at(parameters_.head()));
-    ops_.ProductInputGradient(*b.head, b.logit_rows, count, false, b.head_dnormed.at(0));
-    std::memset(b.head_dx.at(0), 0, count * width * sizeof(float));
-    ops_.RmsNormGradient(b.head_x.at(0), gain, shape_.width, shape_.norm_epsilon, count, b.head_dnormed.at(0),
-                         b.head_dx.at(0), parameters_.gradients.at(parameters_.final_norm()));
-    for (int i = 0; i < count; ++i) {
-      float* to = hidden_gradient() + which[first + i] * width;
-      for (size_t c = 0; c < width; ++c) to[c] += b.head_dx.at(i * width)[c];
-    }
+                      losses + first, gradient ? &b.logit_rows : nullptr);
+    if (gradient) HeadBackward(which.subspan(first, count));
+  }
+}
+
+void Network::Score(std::span<const int32_t> which, float* outputs) {
+  for (size_t first = 0; first < which.size(); first += kHeadRows) {
+    const size_t count = std::min<size_t>(kHeadRows, which.size() - first);
+    HeadForward(which.subspan(first, count));
+    std::copy_n(buffers_->logits.at(0), count, outputs + first);
+  }
+}
+
+void Network::ScoreGradient(std::span<const int32_t> which, std::span<const float> doutputs) {
+  for (size_t first = 0; first < which.size(); first += kHeadRows) {
+    const size_t count = std::min<size_t>(kHeadRows, which.size() - first);
+    HeadForward(which.subspan(first, count));
+    ops_.Round(doutputs.data() + first, 1, static_cast<int>(count), buffers_->logit_rows);
+    HeadBackward(which.subspan(first, count));
   }
 }
 

@@ -40,8 +40,9 @@ class Network {
   // Takes the parameters' values as they are now; after each step of the optimiser.
   void Refresh();
 
-  // Leaves the last layer's output in hidden(): [rows][width], before the final norm.
-  void Forward(std::span<const int32_t> tokens, std::span<const int32_t> begins);
+  // Leaves the last layer's output in hidden(): [rows][width], before the final norm. What `sequences` points to is
+  // copied.
+  void Forward(std::span<const int32_t> tokens, const kernels::Sequences& sequences);
   const float* hidden() const;
 
   // The gradient of hidden(), to be filled by the heads before Backward; zeros after Forward.
@@ -54,6 +55,10 @@ class Network {
   void LanguageHead(std::span<const int32_t> which, std::span<const int32_t> targets, std::span<const float> weights,
                     bool gradient, double* losses);
 
+  // A reward model's output on some rows of hidden(); and back: douts[i] times its gradient.
+  void Score(std::span<const int32_t> which, float* outputs);
+  void ScoreGradient(std::span<const int32_t> which, std::span<const float> doutputs);
+
  private:
   struct Layer;
   struct Buffers;
@@ -61,12 +66,16 @@ class Network {
   void ForwardLayer(int number, const float* x, Layer& layer, float* out);
   void BackwardLayer(int number, const float* x, Layer& layer);
   float* LayerInput(int number);
+  kernels::Sequences Batch() const { return {begins_, prefixes_, branches_}; }
+  // The outputs of a few rows of hidden(), and back from their gradient as products read it.
+  void HeadForward(std::span<const int32_t> which);
+  void HeadBackward(std::span<const int32_t> which);
 
   ModelShape shape_;
   Parameters& parameters_;
   const kernels::TrainingOps& ops_;
   NetworkOptions options_;
-  std::vector<int32_t> tokens_, begins_;
+  std::vector<int32_t> tokens_, begins_, prefixes_, branches_;
   std::unique_ptr<Buffers> buffers_;
 };
 

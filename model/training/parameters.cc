@@ -7,6 +7,9 @@
 #include <new>
 #include <utility>
 
+#include "base/random.h"
+#include "model/hf_names.h"
+
 namespace orrery::model {
 
 FloatArray::FloatArray(size_t count) : count_(count) {
@@ -71,21 +74,38 @@ void Parameters::Plan(const ModelShape& shape, bool tied) {
   }
   final_norm_ = Add("output_norm.weight", 1, width);
   embedding_ = Add("token_embd.weight", static_cast<uint64_t>(shape.vocabulary), width);
-  head_ = tied ? embedding_ : Add("output.weight", static_cast<uint64_t>(shape.vocabulary), width);
+  if (shape.scores()) {
+    head_ = Add(std::string(kScoreTensor), 1, width);
+  } else {
+    head_ = tied ? embedding_ : Add("output.weight", static_cast<uint64_t>(shape.vocabulary), width);
+  }
 }
 
-StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShape& shape, bool tied) {
+// Uniform, of the spread that transformers draws a new head with.
+void Parameters::DrawScore(uint64_t width, uint64_t seed) {
+  const RandomStream random{seed, 0};
+  const float reach = 0.02f * std::sqrt(3.0f);
+  for (uint64_t i = 0; i < width; ++i)
+    values.at(head_)[i] = reach * (2 * random.Uniform(Purpose::kInitialise, static_cast<uint32_t>(i)) - 1);
+}
+
+StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShape& shape, bool tied,
+                                      uint64_t seed) {
   Parameters parameters;
   parameters.Plan(shape, tied);
   parameters.values = FloatArray(parameters.count_);
   for (const ParameterTensor& wanted : parameters.tensors_) {
+    if (wanted.name == kScoreTensor && source.Find(kScoreTensor) == nullptr) {
+      parameters.DrawScore(wanted.width, seed);
+      continue;
+    }
     const bool shared = tied && wanted.name == "token_embd.weight" && source.Find("output.weight") != nullptr;
     const std::string name = shared ? "output.weight" : wanted.name;
     const GgufTensor* tensor = source.Find(name);
     if (tensor == nullptr && name == "output.weight") tensor = source.Find("token_embd.weight");
     if (tensor == nullptr) return InvalidInput("{} is missing", source.Describe(name));
     const std::vector<uint64_t> expected =
-        wanted.rows > 1 ? std::vector<uint64_t>{wanted.width, wanted.rows} : std::vector<uint64_t>{wanted.width};
+        wanted.rows > 1 || wanted.name == kScoreTensor ? std::vector<uint64_t>{wanted.width, wanted.rows} : std::vector<uint64_t>{wanted.width};
     if (tensor->shape != expected) {
       return InvalidInput("{} has the shape [{}]; expected [{}]", source.Describe(name), fmt::join(tensor->shape, ", "),
                           fmt::join(expected, ", "));

@@ -47,9 +47,10 @@ struct LayerOffsets {
 class Parameters {
  public:
   // Queries, keys and values follow each other, gates and ups too, so that each is one product. `tied`: the table of
-  // embeddings is the output matrix too; a file that has both gives the output matrix. Errors name the file and the
-  // tensor: missing, of another shape, or not finite.
-  static StatusOr<Parameters> Read(const ModelSource& source, const ModelShape& shape, bool tied);
+  // embeddings is the output matrix too; a file that has both gives the output matrix. Where `shape` is a reward
+  // model's and the source none, the row of outputs is drawn by `seed`, of the spread 0.02. Errors name the file and
+  // the tensor: missing, of another shape, or not finite.
+  static StatusOr<Parameters> Read(const ModelSource& source, const ModelShape& shape, bool tied, uint64_t seed = 1);
 
   const std::vector<ParameterTensor>& tensors() const { return tensors_; }
   const LayerOffsets& layer(int i) const { return layers_[i]; }
@@ -63,6 +64,7 @@ class Parameters {
 
  private:
   void Plan(const ModelShape& shape, bool tied);
+  void DrawScore(uint64_t width, uint64_t seed);
   size_t Add(std::string name, uint64_t rows, uint64_t width);
 
   std::vector<ParameterTensor> tensors_;

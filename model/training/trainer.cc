@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <numeric>
 
 #include "base/paths.h"
@@ -11,29 +12,24 @@
 #include "model/training/checkpoint.h"
 
 namespace orrery::model {
+namespace {
 
-struct Trainer::Micro {
-  std::vector<int32_t> tokens, begins = {0}, which, targets;
+void Fill(const PassResult& result, StepReport& report) {
+  report.loss = result.loss / static_cast<double>(report.learnt);
+  if (result.compared > 0)
+    report.accuracy = static_cast<double>(result.right) / static_cast<double>(result.compared);
+}
 
-  void Add(const TrainingExample& example) {
-    const int begin = begins.back(), length = static_cast<int>(example.tokens.size());
-    tokens.insert(tokens.end(), example.tokens.begin(), example.tokens.end());
-    begins.push_back(begin + length);
-    for (int i = std::max(1, example.prompt); i < length; ++i) {
-      which.push_back(begin + i - 1);
-      targets.push_back(example.tokens[i]);
-    }
-  }
-};
+}  // namespace
 
-Trainer::Trainer(Parameters& parameters, Network& network, const kernels::TrainingOps& ops,
-                 std::vector<TrainingExample> examples, const TrainerOptions& options)
+Trainer::Trainer(Parameters& parameters, Network& network, const kernels::TrainingOps& ops, Objective& objective,
+                 const TrainerOptions& options)
     : parameters_(parameters),
       network_(network),
       ops_(ops),
-      examples_(std::move(examples)),
+      objective_(objective),
       options_(options),
-      steps_per_epoch_((static_cast<int64_t>(examples_.size()) + options.batch - 1) / options.batch) {
+      steps_per_epoch_((static_cast<int64_t>(objective.count()) + options.batch - 1) / options.batch) {
   steps_ = steps_per_epoch_ * options_.epochs;
   for (FloatArray* array : {&parameters_.gradients, &parameters_.first_moments, &parameters_.second_moments})
     *array = FloatArray(parameters_.count());
@@ -55,7 +51,7 @@ float Trainer::Rate(int64_t step) const {
 
 // Fisher and Yates with draws that depend on (seed, epoch) alone.
 std::vector<int32_t> Trainer::Order(int64_t epoch) const {
-  std::vector<int32_t> order(examples_.size());
+  std::vector<int32_t> order(objective_.count());
   std::iota(order.begin(), order.end(), 0);
   const RandomStream random{options_.seed, static_cast<uint64_t>(epoch)};
   for (size_t i = order.size(); i > 1; --i) {
@@ -65,29 +61,21 @@ std::vector<int32_t> Trainer::Order(int64_t epoch) const {
   return order;
 }
 
-std::vector<const TrainingExample*> Trainer::BatchOf(int64_t step) {
+std::vector<int32_t> Trainer::BatchOf(int64_t step) {
   const int64_t epoch = step / steps_per_epoch_, first = step % steps_per_epoch_ * options_.batch;
   if (epoch != order_epoch_) order_ = Order(epoch), order_epoch_ = epoch;
-  std::vector<const TrainingExample*> batch;
-  for (int64_t i = first; i < std::min<int64_t>(first + options_.batch, std::ssize(order_)); ++i)
-    batch.push_back(&examples_[order_[i]]);
-  return batch;
+  const int64_t end = std::min<int64_t>(first + options_.batch, std::ssize(order_));
+  return {order_.begin() + first, order_.begin() + end};
 }
 
-double Trainer::Run(std::span<const TrainingExample* const> batch, float weight, bool gradient) {
-  double sum = 0;
-  for (size_t i = 0; i < batch.size();) {
-    Micro micro;
-    while (i < batch.size() &&
-           micro.tokens.size() + batch[i]->tokens.size() <= static_cast<size_t>(network_.options().max_rows))
-      micro.Add(*batch[i++]);
-    if (micro.tokens.empty()) return std::nan("");  // longer than it may be
-    std::vector<double> losses(micro.which.size());
-    const std::vector<float> weights(micro.which.size(), weight);
-    network_.Forward(micro.tokens, micro.begins);
-    network_.LanguageHead(micro.which, micro.targets, weights, gradient, losses.data());
-    if (gradient) network_.Backward();
-    sum += std::accumulate(losses.begin(), losses.end(), 0.0);
+PassResult Trainer::Run(Objective& objective, std::span<const int32_t> batch, float weight, bool gradient) const {
+  const auto most = static_cast<size_t>(network_.options().max_rows);
+  PassResult sum;
+  for (size_t first = 0, rows = 0, i = 0; first < batch.size(); first = i, rows = 0) {
+    while (i < batch.size() && rows + objective.rows(static_cast<size_t>(batch[i])) <= most)
+      rows += objective.rows(static_cast<size_t>(batch[i++]));
+    if (i == first) return {.loss = std::nan("")};  // longer than it may be
+    sum += objective.Pass(batch.subspan(first, i - first), weight, gradient);
   }
   return sum;
 }
@@ -95,16 +83,16 @@ double Trainer::Run(std::span<const TrainingExample* const> batch, float weight,
 StatusOr<StepReport> Trainer::Step() {
   auto batch = BatchOf(step_);
   StepReport report{.step = step_ + 1, .rate = Rate(step_ + 1)};
-  for (const TrainingExample* example : batch) {
-    report.tokens += example->tokens.size();
-    report.learnt += example->tokens.size() - static_cast<size_t>(std::max(1, example->prompt));
+  for (const int32_t example : batch) {
+    report.tokens += objective_.rows(static_cast<size_t>(example));
+    report.learnt += objective_.learnt(static_cast<size_t>(example));
   }
   // Examples of like lengths fill the network's rows with the least left over.
-  std::stable_sort(batch.begin(), batch.end(),
-                   [](const auto* a, const auto* b) { return a->tokens.size() > b->tokens.size(); });
+  std::ranges::stable_sort(batch, std::greater(), [this](int32_t i) { return objective_.rows(static_cast<size_t>(i)); });
   const auto gradients = parameters_.gradients.all();
   std::memset(gradients.data(), 0, gradients.size_bytes());
-  report.loss = Run(batch, 1.0f / static_cast<float>(report.learnt), true) / static_cast<double>(report.learnt);
+  const PassResult result = Run(objective_, batch, 1.0f / static_cast<float>(report.learnt), true);
+  Fill(result, report);
   if (options_.freeze_embeddings) {
     for (const ParameterTensor& tensor : parameters_.tensors()) {
       if (tensor.offset == parameters_.embedding())
@@ -138,14 +126,13 @@ void Trainer::Update(int64_t step, double norm) {
   network_.Refresh();
 }
 
-double Trainer::Loss(std::span<const TrainingExample> examples) {
-  std::vector<const TrainingExample*> batch;
-  uint64_t learnt = 0;
-  for (const TrainingExample& example : examples) {
-    batch.push_back(&example);
-    learnt += example.tokens.size() - static_cast<size_t>(std::max(1, example.prompt));
-  }
-  return Run(batch, 0, false) / static_cast<double>(learnt);
+StepReport Trainer::Measure(Objective& others) const {
+  std::vector<int32_t> batch(others.count());
+  std::iota(batch.begin(), batch.end(), 0);
+  StepReport report{.step = step_};
+  for (size_t i = 0; i < batch.size(); ++i) report.learnt += others.learnt(i);
+  Fill(Run(others, batch, 0, false), report);
+  return report;
 }
 
 Status Trainer::Save(const std::filesystem::path& folder, const std::string& identity) const {

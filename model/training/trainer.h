@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Supervised fine-tuning: steps of AdamW over examples in a seeded order, with gradient accumulation and clipping, kept
-// on disk so that a training killed anywhere goes on and ends with the same bits.
+// Steps of AdamW over an objective's examples in a seeded order, with gradient accumulation and clipping, kept on disk so
+// that a training killed anywhere goes on and ends with the same bits.
 //
-// rStar-Math's recipe (section 3.4, METHODS A4) are the defaults of configs/train-sft.json.
+// rStar-Math's recipe (section 3.4, METHODS A4) are the defaults of configs/train-sft.json and train-ppm.json.
 
 #include <cstdint>
 #include <filesystem>
@@ -14,16 +14,10 @@
 #include <vector>
 
 #include "base/status.h"
-#include "model/tokenizer.h"
 #include "model/training/network.h"
+#include "model/training/objective.h"
 
 namespace orrery::model {
-
-// A text of which the tokens from `prompt` on are learnt.
-struct TrainingExample {
-  std::vector<TokenId> tokens;
-  int prompt = 0;
-};
 
 enum class RateSchedule : uint8_t { kConstant, kLinear, kCosine };
 
@@ -42,18 +36,18 @@ struct TrainerOptions {
 
 struct StepReport {
   int64_t step = 0;  // from 1
-  double loss = 0;   // mean over the learnt tokens
+  double loss = 0;   // mean over what was learnt
+  double accuracy = 0;  // of a ranking: share of the pairs whose better side scored higher
   double norm = 0;   // of the gradient, before clipping
   double rate = 0;
-  uint64_t tokens = 0, learnt = 0;
+  uint64_t tokens = 0, learnt = 0;  // rows of the network; tokens or comparisons
 };
 
 class Trainer {
  public:
-  // `parameters` and `network` must outlive it. No example may be longer than network.options().max_rows or have
-  // nothing to be learnt.
-  Trainer(Parameters& parameters, Network& network, const kernels::TrainingOps& ops,
-          std::vector<TrainingExample> examples, const TrainerOptions& options);
+  // All must outlive it. No example may take more rows than network.options().max_rows or have nothing to be learnt.
+  Trainer(Parameters& parameters, Network& network, const kernels::TrainingOps& ops, Objective& objective,
+          const TrainerOptions& options);
 
   int64_t steps() const { return steps_; }  // in all
   int64_t step() const { return step_; }    // taken
@@ -64,8 +58,8 @@ class Trainer {
   // step and examples.
   StatusOr<StepReport> Step();
 
-  // Mean loss over the learnt tokens of other examples.
-  double Loss(std::span<const TrainingExample> examples);
+  // Mean loss (and accuracy) over other examples.
+  StepReport Measure(Objective& others) const;
 
   // Values, moments and the number of the step as files in `folder`, which appears only when it is whole and flushed;
   // and back. `identity` stands for everything that the training depends on: another one is refused.
@@ -73,19 +67,17 @@ class Trainer {
   Status Load(const std::filesystem::path& folder, const std::string& identity);
 
  private:
-  struct Micro;  // what one pass of the network takes
-
   float Rate(int64_t step) const;
   std::vector<int32_t> Order(int64_t epoch) const;
-  std::vector<const TrainingExample*> BatchOf(int64_t step);
-  // The sum of losses, and the gradients' sums where they are wanted: each learnt token's weight is `weight`.
-  double Run(std::span<const TrainingExample* const> batch, float weight, bool gradient);
+  std::vector<int32_t> BatchOf(int64_t step);
+  // A batch in as many passes as it takes.
+  PassResult Run(Objective& objective, std::span<const int32_t> batch, float weight, bool gradient) const;
   void Update(int64_t step, double norm);
 
   Parameters& parameters_;
   Network& network_;
   const kernels::TrainingOps& ops_;
-  std::vector<TrainingExample> examples_;
+  Objective& objective_;
   TrainerOptions options_;
   int64_t step_ = 0, steps_ = 0, steps_per_epoch_ = 0;
   int64_t order_epoch_ = -1;

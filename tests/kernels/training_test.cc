@@ -157,7 +157,7 @@ void LossAndStep(const Ops& ops, Results& results) {
   for (int r = 0; r < kRows; ++r) targets[r] = r * 37 % kVocabulary, weights[r] = 0.01f * static_cast<float>(r);
   std::vector<double> losses(kRows);
   RowsBuffer dlogits(ops->type(), kRows, kVocabulary);
-  ops->CrossEntropy(logits.data(), kVocabulary, targets, weights, losses.data(), dlogits);
+  ops->CrossEntropy(logits.data(), kVocabulary, targets, weights, losses.data(), &dlogits);
   results.Add("losses", Floats(losses.begin(), losses.end()));
   results.Add("logits gradient", Values(dlogits, kRows));
 
@@ -340,7 +340,7 @@ TEST_F(DifferencesTest, OfTheLoss) {
   RowsBuffer dlogits(Type::kFloat32, kRows, kVocabulary);
   const auto loss = [&](const Floats& now) {
     std::vector<double> losses(kRows);
-    ops_->CrossEntropy(now.data(), kVocabulary, targets, weights, losses.data(), dlogits);
+    ops_->CrossEntropy(now.data(), kVocabulary, targets, weights, losses.data(), &dlogits);
     return std::inner_product(losses.begin(), losses.end(), weights.begin(), 0.0);
   };
   loss(logits);

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/training/score_objective.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace orrery::model {
+namespace {
+
+// The rows of one pass: a group is a sequence with branches, or a sequence for each of its branches.
+struct Layout {
+  std::vector<int32_t> tokens, begins = {0}, prefixes, branches;
+  std::vector<int32_t> last;  // of each branch of each group, in order: the row of its last token
+
+  void AddShared(const ScoredGroup& group) {
+    const int begin = begins.back(), prefix = static_cast<int>(group.prefix.size());
+    tokens.insert(tokens.end(), group.prefix.begin(), group.prefix.end());
+    branches.insert(branches.end(), group.prefix.size(), 0);
+    for (const ScoredBranch& branch : group.branches) {
+      const auto at = static_cast<int32_t>(tokens.size()) - begin;
+      tokens.insert(tokens.end(), branch.tokens.begin(), branch.tokens.end());
+      branches.insert(branches.end(), branch.tokens.size(), at);
+      last.push_back(static_cast<int32_t>(tokens.size()) - 1);
+    }
+    prefixes.push_back(prefix);
+    begins.push_back(static_cast<int32_t>(tokens.size()));
+  }
+
+  void AddApart(const ScoredGroup& group) {
+    for (const ScoredBranch& branch : group.branches) {
+      tokens.insert(tokens.end(), group.prefix.begin(), group.prefix.end());
+      tokens.insert(tokens.end(), branch.tokens.begin(), branch.tokens.end());
+      last.push_back(static_cast<int32_t>(tokens.size()) - 1);
+      begins.push_back(static_cast<int32_t>(tokens.size()));
+    }
+  }
+};
+
+}  // namespace
+
+size_t ScoreObjective::rows(size_t example) const {
+  const ScoredGroup& group = groups_[example];
+  size_t rows = options_.shared ? group.prefix.size() : 0;
+  for (const ScoredBranch& branch : group.branches)
+    rows += branch.tokens.size() + (options_.shared ? 0 : group.prefix.size());
+  return rows;
+}
+
+size_t ScoreObjective::learnt(size_t example) const {
+  return options_.loss == ScoreLoss::kSquares ? groups_[example].branches.size() : 1;
+}
+
+PassResult ScoreObjective::Loss(const ScoredGroup& group, std::span<const float> outputs, float weight,
+                                std::span<float> doutputs) const {
+  const size_t count = group.branches.size();
+  std::vector<double> scores(count), slopes(count, 1);
+  for (size_t i = 0; i < count; ++i) {
+    scores[i] = outputs[i];
+    if (options_.loss == ScoreLoss::kOutputs) continue;
+    scores[i] = std::tanh(outputs[i] / options_.scale);
+    slopes[i] = (1 - scores[i] * scores[i]) / options_.scale;
+  }
+  PassResult result{.compared = group.pairs.size()};
+  const auto add = [&](size_t i, double dscore) { doutputs[i] += static_cast<float>(weight * dscore * slopes[i]); };
+  for (size_t i = 0; i < count && options_.loss == ScoreLoss::kSquares; ++i) {
+    const double difference = scores[i] - group.branches[i].value;
+    result.loss += difference * difference;
+    add(i, 2 * difference);
+  }
+  for (const auto& [better, worse] : group.pairs) {
+    const auto i = static_cast<size_t>(better), j = static_cast<size_t>(worse);
+    const double margin = scores[i] - scores[j];
+    result.right += margin > 0 ? 1 : 0;
+    if (options_.loss == ScoreLoss::kSquares) continue;
+    const double share = 1 / static_cast<double>(group.pairs.size()), slope = share / (1 + std::exp(margin));
+    result.loss += share * (std::log1p(std::exp(-std::abs(margin))) + std::max(-margin, 0.0));
+    add(i, -slope);
+    add(j, slope);
+  }
+  return result;
+}
+
+PassResult ScoreObjective::Pass(std::span<const int32_t> examples, float weight, bool gradient) {
+  Layout layout;
+  for (const int32_t number : examples) {
+    const ScoredGroup& group = groups_[static_cast<size_t>(number)];
+    options_.shared ? layout.AddShared(group) : layout.AddApart(group);
+  }
+  network_.Forward(layout.tokens, {layout.begins, layout.prefixes, layout.branches});
+  std::vector<float> outputs(layout.last.size()), doutputs(layout.last.size());
+  network_.Score(layout.last, outputs.data());
+  PassResult result;
+  size_t at = 0;
+  for (const int32_t number : examples) {
+    const ScoredGroup& group = groups_[static_cast<size_t>(number)];
+    const size_t count = group.branches.size();
+    result += Loss(group, std::span(outputs).subspan(at, count), weight, std::span(doutputs).subspan(at, count));
+    at += count;
+  }
+  if (!gradient) return result;
+  network_.ScoreGradient(layout.last, doutputs);
+  network_.Backward();
+  return result;
+}
+
+}  // namespace orrery::model

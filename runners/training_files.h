@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The lines of JSON-lines files that trainings read, and what both kinds of them share.
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "model/tokenizer.h"
+
+namespace orrery::runners {
+
+// Calls read(object) for every line of the files that `names` holds, parted by commas; of a folder its file `otherwise`.
+// Errors name file and line.
+Status ReadLines(const std::string& names, const char* otherwise,
+                 const std::function<Status(const nlohmann::json&)>& read);
+
+// Of a key that is not there, or of another type: "" and 0.
+std::string TextOf(const nlohmann::json& object, const char* key);
+double NumberOf(const nlohmann::json& object, const char* key);
+
+// The tokens of a trained policy's prompt for a question, "<code>\n" included, and of a solution after it, as a search
+// encodes them.
+std::vector<model::TokenId> QuestionTokens(const model::Tokenizer& tokenizer, const std::string& question);
+void AppendSolution(const model::Tokenizer& tokenizer, std::string_view solution, std::vector<model::TokenId>& tokens);
+
+// Whether a problem's examples are measured, not learnt: a draw by seed.
+bool IsValidation(const std::string& problem, double share, uint64_t seed);
+
+}  // namespace orrery::runners
