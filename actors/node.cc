@@ -17,7 +17,8 @@ std::vector<node_state::Row> Rows(const schema::Expansion& expansion, size_t dep
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto* candidate = expansion.candidates()->Get(static_cast<flatbuffers::uoffset_t>(i));
     rows[i].stats.valid = candidate->valid();
-    rows[i].stats.prior = std::exp(candidate->log_probability() / std::max(candidate->tokens() / candidate->merged(), 1u));
+    rows[i].stats.prior =
+        std::exp(candidate->log_probability() / std::max(candidate->tokens() / candidate->merged(), 1u));
     if (candidate->score()) rows[i].score = *candidate->score();
     if (rules.scored && rows[i].score) rows[i].stats.visits = 1, rows[i].stats.value_sum = *rows[i].score;
     if (candidate->kind() == schema::StepKind::Answer) {

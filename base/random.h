@@ -23,7 +23,14 @@ PhiloxCounter Philox4x32(PhiloxCounter counter, PhiloxKey key);
 uint64_t HashParts(std::initializer_list<std::string_view> parts);
 
 // What a draw is for: draws of different purposes never share a counter.
-enum class Purpose : uint32_t { kSampleToken = 1, kSandboxSeed = 2, kShuffle = 3, kSimulate = 4, kInitialise = 5 };
+enum class Purpose : uint32_t {
+  kSampleToken = 1,
+  kSandboxSeed = 2,
+  kShuffle = 3,
+  kSimulate = 4,
+  kInitialise = 5,
+  kResample = 6
+};
 
 // One stream of draws: a campaign has one per (seed, problem, node path, candidate).
 struct RandomStream {

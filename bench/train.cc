@@ -67,8 +67,8 @@ StatusOr<double> TokensPerSecond(const Options& options, const Case& bench_case)
       example.tokens.push_back(5 + (i * 7919 + t * 104729) % (shape.vocabulary - 10));
     examples.push_back(std::move(example));
   }
-  model::Trainer trainer(parameters, network, *ops, std::move(examples),
-                         {.epochs = 1, .batch = bench_case.batch, .rate = 1e-5f});
+  model::LanguageObjective objective(network, examples);
+  model::Trainer trainer(parameters, network, *ops, objective, {.epochs = 1, .batch = bench_case.batch, .rate = 1e-5f});
   std::vector<double> seconds;
   while (!trainer.Done()) {
     const auto start = std::chrono::steady_clock::now();

@@ -160,8 +160,7 @@ class TransformerEngine : public Engine {
       for (int i = first; i < first + count; ++i) rows.push_back({prompt[i], i, path.pages.data(), true});
       transformer_->Forward(rows, [&](int begin, int number, const float* values, ptrdiff_t stride) {
         for (int i = 0; i < number; ++i) {
-          std::copy_n(values + i * stride, outputs,
-                      all.begin() + static_cast<ptrdiff_t>(first + begin + i) * outputs);
+          std::copy_n(values + i * stride, outputs, all.begin() + static_cast<ptrdiff_t>(first + begin + i) * outputs);
         }
       });
       cache_->Commit(path, std::span(prompt).subspan(first, count));

@@ -138,7 +138,8 @@ Status ReadWindow(const Keys& config, const std::string& family, ModelShape& sha
   return absl::OkStatus();
 }
 
-// A reward model as transformers has it: a class for sequences with one label, beside it how its output becomes a score.
+// A reward model as transformers has it: a class for sequences with one label, beside it how its output becomes a
+// score.
 Status ReadScore(const Keys& config, ModelShape& shape) {
   const Json* classes = config.Find("architectures");
   if (classes == nullptr || !classes->is_array() || classes->empty() || !(*classes)[0].is_string() ||

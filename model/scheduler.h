@@ -34,7 +34,7 @@ struct Sequence {
   std::vector<TokenId> tokens;  // the prompt and what was generated
   StopMatcher text;
   std::optional<double> score;  // of a request that asks for one
-  std::vector<uint64_t> ids;  // of all requests this one answers
+  std::vector<uint64_t> ids;    // of all requests this one answers
   KvCache::Path path;
   std::vector<double> log_probabilities;  // of the generated tokens
 };

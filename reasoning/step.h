@@ -68,8 +68,8 @@ std::string OutputBlock(std::string_view output, size_t limit);
 // prompt.
 std::string PartialSolution(std::span<const Step> steps, std::string_view output, size_t limit);
 
-// A partial solution in the pieces in which a search encodes it, a step (with the output after it) each: what was encoded
-// so is what the policy read. Any text is its pieces one after the other.
+// A partial solution in the pieces in which a search encodes it, a step (with the output after it) each: what was
+// encoded so is what the policy read. Any text is its pieces one after the other.
 std::vector<std::string_view> SolutionPieces(std::string_view solution);
 
 // "<code>\n" and the partial solution: a trajectory as it is written to disk and trained on.

@@ -96,9 +96,8 @@ StatusOr<std::filesystem::path> PpmOf(const Plan& plan) {
   const bool by_score = plan.rules.value == search::Value::kScore;
   if (name.empty()) {
     if (!plan.rules.scored && !by_score) return std::filesystem::path();
-    return InvalidInput(
-        "ppm.name: expected the folder of a preference model, which search.{}=ppm asks for; found none",
-        plan.rules.scored ? "initial_value" : "value");
+    return InvalidInput("ppm.name: expected the folder of a preference model, which search.{}=ppm asks for; found none",
+                        plan.rules.scored ? "initial_value" : "value");
   }
   if (by_score && plan.rules.extra_rollouts_when_unsolved + plan.rules.further_rollouts_when_unsolved > 0) {
     return InvalidInput(
@@ -113,9 +112,8 @@ StatusOr<std::filesystem::path> PpmOf(const Plan& plan) {
   return path;
 }
 
-StatusOr<Plan> MakePlan(const schema::Flags& flags) {
+StatusOr<Plan> MakePlan(const schema::ResolvedConfig& given, bool quiet) {
   Plan plan;
-  ORRERY_ASSIGN_OR_RETURN(const auto given, flags.Load());
   ORRERY_ASSIGN_OR_RETURN(plan.config, ApplyPreset(given));
   plan.rules = RulesOf(*plan.config->search());
   ORRERY_ASSIGN_OR_RETURN(auto set, LoadProblemsOf(*plan.config));
@@ -127,7 +125,7 @@ StatusOr<Plan> MakePlan(const schema::Flags& flags) {
   if (!HasEndpoint(*plan.config) || plan.config->endpoint()->tokenizer() == schema::TokenCount::model) {
     ORRERY_ASSIGN_OR_RETURN(const auto registry, model::Registry::Load());
     model::FetchOptions fetch;
-    fetch.progress = !flags.quiet;
+    fetch.progress = !quiet;
     ORRERY_ASSIGN_OR_RETURN(plan.model,
                             model::LocateModel(registry, plan.config->model()->name()->string_view(), fetch));
     // A damaged file is told before its hash enters a store.
@@ -289,13 +287,6 @@ int Conclude(const actors::CampaignOutcome& outcome, Stop stop, const std::files
   return 0;
 }
 
-void SetUpLog(const schema::Flags& flags) {
-  auto logger = spdlog::stderr_color_mt("orrery");
-  logger->set_pattern("%^%l%$: %v");
-  spdlog::set_default_logger(std::move(logger));
-  spdlog::set_level(flags.quiet ? spdlog::level::err : spdlog::level::from_str(flags.log_level));
-}
-
 void WarnOfMissingWalls(const schema::Config& config) {
   if (config.sandbox()->isolation() != schema::IsolationKind::none) return;
   const bool colour = isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == nullptr;
@@ -305,9 +296,21 @@ void WarnOfMissingWalls(const schema::Config& config) {
 
 }  // namespace
 
+void SetUpLog(const schema::Flags& flags) {
+  auto logger = spdlog::stderr_color_mt("orrery");
+  logger->set_pattern("%^%l%$: %v");
+  spdlog::set_default_logger(std::move(logger));
+  spdlog::set_level(flags.quiet ? spdlog::level::err : spdlog::level::from_str(flags.log_level));
+}
+
 StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
   SetUpLog(flags);
-  ORRERY_ASSIGN_OR_RETURN(const Plan plan, MakePlan(flags));
+  ORRERY_ASSIGN_OR_RETURN(const auto given, flags.Load());
+  return RunCampaign(given, flags.quiet);
+}
+
+StatusOr<int> RunCampaign(const schema::ResolvedConfig& given, bool quiet) {
+  ORRERY_ASSIGN_OR_RETURN(const Plan plan, MakePlan(given, quiet));
   WarnOfMissingWalls(*plan.config);
   ORRERY_ASSIGN_OR_RETURN(auto opened, store::Store::Open(plan.out / "store", plan.fingerprint, plan.config.json()));
   const std::shared_ptr<store::Store> store = std::move(opened);
@@ -332,7 +335,7 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
     exposer->RegisterCollectable(telemetry);
   }
 
-  Watcher watcher(plan, meters, *telemetry, flags.quiet);
+  Watcher watcher(plan, meters, *telemetry, quiet);
   const std::vector<sandbox::Guard> guards = tools.sandboxes.front()->Guards();
   const uint32_t live = plan.config->run()->live_trees();
   const auto engine = tools.engine;
@@ -366,7 +369,7 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
                     .tokens = counters.tokens_generated,
                     .batches = counters.batches,
                     .rows = counters.rows,
-                    .quiet = flags.quiet});
+                    .quiet = quiet});
   // What broke the search is the news; a report that could not be written after it has the same cause.
   if (outcome.failure.empty()) ORRERY_RETURN_IF_ERROR(written);
   return Conclude(outcome, watcher.stop(), plan.out);

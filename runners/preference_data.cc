@@ -77,14 +77,6 @@ model::ScoredGroup Encode(const std::string& prompt, const Siblings& siblings, c
   return group;
 }
 
-// Rows that a group takes, whether its prefix is shared or not.
-size_t Rows(const schema::TrainConfig& config, const model::ScoredGroup& group) {
-  size_t rows = config.share_prefixes() ? group.prefix.size() : 0;
-  for (const auto& branch : group.branches)
-    rows += branch.tokens.size() + (config.share_prefixes() ? 0 : group.prefix.size());
-  return rows;
-}
-
 void Hash(const model::ScoredGroup& group, Sha256& hash) {
   const auto add = [&](const auto& values) {
     hash.UpdateSized({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0])});
@@ -100,7 +92,7 @@ void Hash(const model::ScoredGroup& group, Sha256& hash) {
 }  // namespace
 
 StatusOr<TrainingData> LoadPreferences(const schema::TrainConfig& config, uint64_t seed,
-                                       const model::Tokenizer& tokenizer) {
+                                       const model::Tokenizer& tokenizer, bool shared) {
   TrainingData data;
   Groups groups;
   ORRERY_RETURN_IF_ERROR(ReadLines(config.data()->str(), "preferences.jsonl", [&](const Json& json) {
@@ -114,7 +106,8 @@ StatusOr<TrainingData> LoadPreferences(const schema::TrainConfig& config, uint64
     if (config.objective() == schema::TrainingObjective::orm && !whole) continue;
     problems.insert(problem);
     model::ScoredGroup group = Encode(prompt, siblings, tokenizer);
-    if (Rows(config, group) > static_cast<size_t>(std::max(config.rows(), config.max_tokens()))) {
+    if (model::ScoreObjective::Rows(group, shared) >
+        static_cast<size_t>(std::max(config.rows(), config.max_tokens()))) {
       ++data.dropped;
       continue;
     }

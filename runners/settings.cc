@@ -189,9 +189,21 @@ reasoning::GraderOptions GraderOptionsOf(const schema::GraderConfig& config) {
 StatusOr<reasoning::ProblemSet> LoadProblemsOf(const schema::Config& config) {
   const auto policy = config.problems()->bad_line() == schema::BadLinePolicy::skip ? reasoning::BadLine::kSkip
                                                                                    : reasoning::BadLine::kFatal;
-  return reasoning::LoadProblems(
-      CallerOrOwnFile(config.problems()->file()->string_view()),
-      {.limit = config.run()->limit(), .offset = config.run()->offset(), .bad_line = policy});
+  ORRERY_ASSIGN_OR_RETURN(
+      auto set,
+      reasoning::LoadProblems(CallerOrOwnFile(config.problems()->file()->string_view()),
+                              {.limit = config.run()->limit(), .offset = config.run()->offset(), .bad_line = policy}));
+  const uint32_t copies = config.problems()->copies();
+  if (copies == 1) return set;
+  std::vector<reasoning::Problem> all;
+  for (const auto& problem : set.problems) {
+    for (uint32_t copy = 1; copy <= copies; ++copy) {
+      all.push_back(problem);
+      all.back().id = fmt::format("{}/{}", problem.id, copy);
+    }
+  }
+  set.problems = std::move(all);
+  return set;
 }
 
 int Threads(uint32_t configured) {

@@ -139,8 +139,9 @@ class Training {
                                                        model::FetchOptions{.progress = !quiet_}));
     ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(model_));
     ORRERY_ASSIGN_OR_RETURN(const auto tokenizer, source->ReadTokenizer());
-    ORRERY_ASSIGN_OR_RETURN(data_, LoadTrainingData(*config_->train(), config_->run()->seed(), *tokenizer));
     ORRERY_ASSIGN_OR_RETURN(model::ModelShape shape, source->Shape());
+    const bool shared = config_->train()->share_prefixes() && shape.window == 0;
+    ORRERY_ASSIGN_OR_RETURN(data_, LoadTrainingData(*config_->train(), config_->run()->seed(), *tokenizer, shared));
     shape.score_scale = ranks() ? config_->train()->score_scale() : 0;
     std::error_code error;
     fs::create_directories(out_, error);
@@ -212,7 +213,7 @@ class Training {
     const auto begin = Clock::now();
     ORRERY_ASSIGN_OR_RETURN(const model::StepReport report, trainer_->Step());
     const double seconds = SecondsSince(begin);
-    Json line = {{"step", report.step},     {"loss", report.loss},     {"norm", report.norm},      {"rate", report.rate},
+    Json line = {{"step", report.step},     {"loss", report.loss},     {"norm", report.norm}, {"rate", report.rate},
                  {"tokens", report.tokens}, {"learnt", report.learnt}, {"seconds", seconds}};
     if (ranks()) line["accuracy"] = report.accuracy;
     Log(line);
@@ -263,9 +264,12 @@ class Training {
     options.bfloat16 = backend_->type() == kernels::Type::kBfloat16;
     options.weights = &weights;
     ORRERY_RETURN_IF_ERROR(model::ExportHfFolder(model_, out_ / "model", options));
-    Json summary = {{"identity", identity_},         {"steps", trainer_->steps()},
-                    {"learnt", objectives_.learnt->count()}, {"validation", objectives_.validation->count()},
-                    {"problems", data_.problems},    {"base", model_.filename()}};
+    Json summary = {{"identity", identity_},
+                    {"steps", trainer_->steps()},
+                    {"learnt", objectives_.learnt->count()},
+                    {"validation", objectives_.validation->count()},
+                    {"problems", data_.problems},
+                    {"base", model_.filename()}};
     if (objectives_.validation->count() > 0) summary["validation_loss"] = best_;
     ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "summary.json", summary.dump(1) + "\n"));
     fmt::print("{}\n", (out_ / "model").string());
@@ -297,7 +301,11 @@ class Training {
 
 StatusOr<int> RunTrainingOf(const schema::Flags& flags) {
   ORRERY_ASSIGN_OR_RETURN(const schema::ResolvedConfig config, flags.Load());
-  ORRERY_ASSIGN_OR_RETURN(const auto training, Training::Create(config, flags.quiet));
+  return RunTraining(config, flags.quiet);
+}
+
+StatusOr<int> RunTraining(const schema::ResolvedConfig& config, bool quiet) {
+  ORRERY_ASSIGN_OR_RETURN(const auto training, Training::Create(config, quiet));
   return training->Run();
 }
 

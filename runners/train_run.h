@@ -11,5 +11,6 @@ namespace orrery::runners {
 
 // The program's exit code: 0 done, 130 stopped and resumable.
 StatusOr<int> RunTrainingOf(const schema::Flags& flags);
+StatusOr<int> RunTraining(const schema::ResolvedConfig& config, bool quiet);
 
 }  // namespace orrery::runners

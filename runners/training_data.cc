@@ -130,9 +130,9 @@ StatusOr<TrainingData> LoadTrajectories(const schema::TrainConfig& config, uint6
 }  // namespace
 
 StatusOr<TrainingData> LoadTrainingData(const schema::TrainConfig& config, uint64_t seed,
-                                        const model::Tokenizer& tokenizer) {
+                                        const model::Tokenizer& tokenizer, bool shared) {
   if (config.objective() == schema::TrainingObjective::sft) return LoadTrajectories(config, seed, tokenizer);
-  return LoadPreferences(config, seed, tokenizer);
+  return LoadPreferences(config, seed, tokenizer, shared);
 }
 
 }  // namespace orrery::runners

@@ -17,15 +17,16 @@
 namespace orrery::runners {
 
 struct TrainingData {
-  std::vector<model::TrainingExample> learnt, validation;        // of train.objective=sft
-  std::vector<model::ScoredGroup> ranked, ranked_validation;     // of the others
+  std::vector<model::TrainingExample> learnt, validation;                             // of train.objective=sft
+  std::vector<model::ScoredGroup> ranked, ranked_validation;                          // of the others
   uint64_t lines = 0, problems = 0, doubles = 0, left_out = 0, dropped = 0, cut = 0;  // left_out: by train.per_problem
   std::string digest;                                                                 // over all examples
 };
 
 // What train.objective asks for: trajectories, or preferences in groups of siblings. Errors name file and line. Without
-// a single example to be learnt: InvalidInput, which says what is missing.
+// a single example to be learnt: InvalidInput, which says what is missing. `shared`: siblings share their prefix's
+// rows.
 StatusOr<TrainingData> LoadTrainingData(const schema::TrainConfig& config, uint64_t seed,
-                                        const model::Tokenizer& tokenizer);
+                                        const model::Tokenizer& tokenizer, bool shared);
 
 }  // namespace orrery::runners

@@ -33,7 +33,8 @@ Status ReadFileLines(const fs::path& given, const char* otherwise, const std::fu
 }  // namespace
 
 Status ReadLines(const std::string& names, const char* otherwise, const std::function<Status(const Json&)>& read) {
-  if (names.empty()) return InvalidInput("train.data: expected a file ({}) or a campaign's folder, found none", otherwise);
+  if (names.empty())
+    return InvalidInput("train.data: expected a file ({}) or a campaign's folder, found none", otherwise);
   for (size_t begin = 0; begin <= names.size();) {
     const size_t end = std::min(names.find(',', begin), names.size());
     ORRERY_RETURN_IF_ERROR(ReadFileLines(CallerPath(names.substr(begin, end - begin)), otherwise, read));

@@ -13,8 +13,8 @@
 
 namespace orrery::runners {
 
-// Calls read(object) for every line of the files that `names` holds, parted by commas; of a folder its file `otherwise`.
-// Errors name file and line.
+// Calls read(object) for every line of the files that `names` holds, parted by commas; of a folder its file
+// `otherwise`. Errors name file and line.
 Status ReadLines(const std::string& names, const char* otherwise,
                  const std::function<Status(const nlohmann::json&)>& read);
 

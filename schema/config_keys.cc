@@ -127,14 +127,14 @@ class KeyReader {
  private:
   Status ReadMark() {
     int marks = 0;
-    for (KeyMark mark : {KeyMark::kResult, KeyMark::kMachine, KeyMark::kBudget, KeyMark::kTraining}) {
+    for (KeyMark mark : {KeyMark::kResult, KeyMark::kMachine, KeyMark::kBudget, KeyMark::kTraining, KeyMark::kPlan}) {
       if (!Attribute(field_.attributes(), Name(mark))) continue;
       key_.mark = mark;
       ++marks;
     }
     if (marks != 1)
-      return InvalidInput("schema: {}: expected exactly one of result, machine, budget, training, found {}", key_.name,
-                          marks);
+      return InvalidInput("schema: {}: expected exactly one of result, machine, budget, training, plan, found {}",
+                          key_.name, marks);
     if (key_.comment.empty()) return InvalidInput("schema: {}: expected a /// comment, found none", key_.name);
     return absl::OkStatus();
   }
@@ -222,6 +222,7 @@ std::string_view Name(KeyMark mark) {
     case KeyMark::kMachine: return "machine";
     case KeyMark::kBudget: return "budget";
     case KeyMark::kTraining: return "training";
+    case KeyMark::kPlan: return "plan";
   }
   return "?";
 }

@@ -20,7 +20,7 @@ using WideInteger = __int128;
 enum class KeyType { kBool, kInteger, kReal, kString, kEnum };
 
 // What a key's value has to do with a campaign's records (config.fbs).
-enum class KeyMark { kResult, kMachine, kBudget, kTraining };
+enum class KeyMark { kResult, kMachine, kBudget, kTraining, kPlan };
 
 std::string_view Name(KeyMark mark);
 

@@ -62,12 +62,8 @@ struct NamedPreset {
 };
 
 constexpr NamedPreset kPresets[] = {
-    {"paper-r1", PaperRound1},
-    {"paper-r2", PaperRound2},
-    {"paper-r3", PaperRound3},
-    {"paper-r4", PaperRound4},
-    {"released-sample", ReleasedSample},
-    {"test", Test},
+    {"paper-r1", PaperRound1}, {"paper-r2", PaperRound2},           {"paper-r3", PaperRound3},
+    {"paper-r4", PaperRound4}, {"released-sample", ReleasedSample}, {"test", Test},
 };
 
 }  // namespace

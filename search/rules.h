@@ -33,7 +33,8 @@ enum class CandidateOrder : uint8_t {
 // Which child a rollout goes to.
 enum class Selection : uint8_t {
   kUct,   // Q + c·√(ln N(parent) / N)
-  kPuct,  // Q + c·prior·√N(parent) / (1 + N), the prior being the policy's likelihood of the step (METHODS A2, AlphaMath)
+  kPuct,  // Q + c·prior·√N(parent) / (1 + N), the prior being the policy's likelihood of the step (METHODS A2,
+          // AlphaMath)
 };
 
 // What the end of a rollout is worth.
@@ -61,8 +62,8 @@ struct Rules {
   Unvisited unvisited = Unvisited::kInfinite;
   DeadEndBackup dead_end = DeadEndBackup::kPath;
   CandidateOrder candidate_order = CandidateOrder::kSampled;
-  int tolerated_errors = 0;              // failing steps in a row that still count as valid
-  int extra_rollouts_when_unsolved = 0;  // added to the budget once, when no answer was right (paper-r2: 16)
+  int tolerated_errors = 0;                // failing steps in a row that still count as valid
+  int extra_rollouts_when_unsolved = 0;    // added to the budget once, when no answer was right (paper-r2: 16)
   int further_rollouts_when_unsolved = 0;  // and once more after those (paper-r4: 128)
 };
 

@@ -19,7 +19,7 @@ flatbuffers::Offset<Candidate> CopyCandidate(flatbuffers::FlatBufferBuilder& bui
   const auto answer = builder.CreateString(from.answer());
   return schema::CreateCandidate(builder, text, from.kind(), code, from.valid(), rejection, from.merged(),
                                  from.tokens(), from.log_probability(), from.verdict(), output, error, answer,
-                                 from.grade(), from.tolerated_errors());
+                                 from.grade(), from.tolerated_errors(), from.score());
 }
 
 }  // namespace

@@ -60,8 +60,8 @@ search::Tree Shape(const search::Rules& rules, const Places& places, const std::
     }
   }
   for (const RolloutEnd& end : ends) {
-    tree.rollouts.push_back({.node = places.at(end.path).index,
-                             .value = search::ValueOf(rules, EndOf(end.end), end.right, end.score)});
+    tree.rollouts.push_back(
+        {.node = places.at(end.path).index, .value = search::ValueOf(rules, EndOf(end.end), end.right, end.score)});
   }
   return tree;
 }

@@ -81,8 +81,8 @@ uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, c
   const auto queries = static_cast<uint64_t>(shape.query_width()), layers = static_cast<uint64_t>(shape.layers);
   const uint64_t qkv = queries + 2 * static_cast<uint64_t>(shape.key_width()), element = kernels::Size(type);
   const uint64_t table = static_cast<uint64_t>(shape.vocabulary) * width;
-  const uint64_t products = layers * (qkv * width + width * queries + 3 * forward * width) +
-                            static_cast<uint64_t>(shape.outputs()) * width;
+  const uint64_t products =
+      layers * (qkv * width + width * queries + 3 * forward * width) + static_cast<uint64_t>(shape.outputs()) * width;
   const uint64_t parameters = 4 * sizeof(float) * (products + (tied && !shape.scores() ? 0 : table));
   const uint64_t layer =
       element * (2 * width + queries + forward) + sizeof(float) * (qkv + queries + width + 2 * forward);

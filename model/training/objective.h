@@ -12,9 +12,9 @@
 namespace orrery::model {
 
 struct PassResult {
-  double loss = 0;           // sum over what was learnt
-  uint64_t compared = 0;     // pairs of a ranking …
-  uint64_t right = 0;        // … whose better side scored higher
+  double loss = 0;        // sum over what was learnt
+  uint64_t compared = 0;  // pairs of a ranking …
+  uint64_t right = 0;     // … whose better side scored higher
   void operator+=(const PassResult& other) {
     loss += other.loss;
     compared += other.compared;

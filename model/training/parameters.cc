@@ -89,8 +89,7 @@ void Parameters::DrawScore(uint64_t width, uint64_t seed) {
     values.at(head_)[i] = reach * (2 * random.Uniform(Purpose::kInitialise, static_cast<uint32_t>(i)) - 1);
 }
 
-StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShape& shape, bool tied,
-                                      uint64_t seed) {
+StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShape& shape, bool tied, uint64_t seed) {
   Parameters parameters;
   parameters.Plan(shape, tied);
   parameters.values = FloatArray(parameters.count_);
@@ -104,8 +103,9 @@ StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShap
     const GgufTensor* tensor = source.Find(name);
     if (tensor == nullptr && name == "output.weight") tensor = source.Find("token_embd.weight");
     if (tensor == nullptr) return InvalidInput("{} is missing", source.Describe(name));
-    const std::vector<uint64_t> expected =
-        wanted.rows > 1 || wanted.name == kScoreTensor ? std::vector<uint64_t>{wanted.width, wanted.rows} : std::vector<uint64_t>{wanted.width};
+    const std::vector<uint64_t> expected = wanted.rows > 1 || wanted.name == kScoreTensor
+                                               ? std::vector<uint64_t>{wanted.width, wanted.rows}
+                                               : std::vector<uint64_t>{wanted.width};
     if (tensor->shape != expected) {
       return InvalidInput("{} has the shape [{}]; expected [{}]", source.Describe(name), fmt::join(tensor->shape, ", "),
                           fmt::join(expected, ", "));

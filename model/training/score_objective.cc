@@ -38,11 +38,9 @@ struct Layout {
 
 }  // namespace
 
-size_t ScoreObjective::rows(size_t example) const {
-  const ScoredGroup& group = groups_[example];
-  size_t rows = options_.shared ? group.prefix.size() : 0;
-  for (const ScoredBranch& branch : group.branches)
-    rows += branch.tokens.size() + (options_.shared ? 0 : group.prefix.size());
+size_t ScoreObjective::Rows(const ScoredGroup& group, bool shared) {
+  size_t rows = shared ? group.prefix.size() : 0;
+  for (const ScoredBranch& branch : group.branches) rows += branch.tokens.size() + (shared ? 0 : group.prefix.size());
   return rows;
 }
 

@@ -35,17 +35,20 @@ enum class ScoreLoss : uint8_t {
 struct ScoreOptions {
   ScoreLoss loss = ScoreLoss::kScores;
   double scale = 1;    // ModelShape::score_scale
-  bool shared = true;  // a group's prefix is computed once for all its branches
+  bool shared = true;  // a group's prefix is computed once for all its branches (never with a sliding window)
 };
 
 class ScoreObjective : public Objective {
  public:
   // `network` and `groups` must outlive it.
   ScoreObjective(Network& network, const std::vector<ScoredGroup>& groups, const ScoreOptions& options)
-      : network_(network), groups_(groups), options_(options) {}
+      : network_(network), groups_(groups), options_(options) {
+    options_.shared = options_.shared && network.shape().window == 0;
+  }
 
   size_t count() const override { return groups_.size(); }
-  size_t rows(size_t example) const override;
+  size_t rows(size_t example) const override { return Rows(groups_[example], options_.shared); }
+  static size_t Rows(const ScoredGroup& group, bool shared);
   // A group counts once, however many pairs it has; of a regression every branch counts.
   size_t learnt(size_t example) const override;
   PassResult Pass(std::span<const int32_t> examples, float weight, bool gradient) override;

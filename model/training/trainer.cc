@@ -16,8 +16,7 @@ namespace {
 
 void Fill(const PassResult& result, StepReport& report) {
   report.loss = result.loss / static_cast<double>(report.learnt);
-  if (result.compared > 0)
-    report.accuracy = static_cast<double>(result.right) / static_cast<double>(result.compared);
+  if (result.compared > 0) report.accuracy = static_cast<double>(result.right) / static_cast<double>(result.compared);
 }
 
 }  // namespace
@@ -88,7 +87,8 @@ StatusOr<StepReport> Trainer::Step() {
     report.learnt += objective_.learnt(static_cast<size_t>(example));
   }
   // Examples of like lengths fill the network's rows with the least left over.
-  std::ranges::stable_sort(batch, std::greater(), [this](int32_t i) { return objective_.rows(static_cast<size_t>(i)); });
+  std::ranges::stable_sort(batch, std::greater(),
+                           [this](int32_t i) { return objective_.rows(static_cast<size_t>(i)); });
   const auto gradients = parameters_.gradients.all();
   std::memset(gradients.data(), 0, gradients.size_bytes());
   const PassResult result = Run(objective_, batch, 1.0f / static_cast<float>(report.learnt), true);

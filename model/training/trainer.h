@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Steps of AdamW over an objective's examples in a seeded order, with gradient accumulation and clipping, kept on disk so
-// that a training killed anywhere goes on and ends with the same bits.
+// Steps of AdamW over an objective's examples in a seeded order, with gradient accumulation and clipping, kept on disk
+// so that a training killed anywhere goes on and ends with the same bits.
 //
 // rStar-Math's recipe (section 3.4, METHODS A4) are the defaults of configs/train-sft.json and train-ppm.json.
 
@@ -35,10 +35,10 @@ struct TrainerOptions {
 };
 
 struct StepReport {
-  int64_t step = 0;  // from 1
-  double loss = 0;   // mean over what was learnt
+  int64_t step = 0;     // from 1
+  double loss = 0;      // mean over what was learnt
   double accuracy = 0;  // of a ranking: share of the pairs whose better side scored higher
-  double norm = 0;   // of the gradient, before clipping
+  double norm = 0;      // of the gradient, before clipping
   double rate = 0;
   uint64_t tokens = 0, learnt = 0;  // rows of the network; tokens or comparisons
 };

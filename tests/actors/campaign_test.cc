@@ -55,6 +55,7 @@ struct Scene {
   uint64_t timing = 1;
   uint64_t fail_after = 0;
   size_t live_trees = 8;
+  bool ppm = false;
   actors::Watch watch = [] { return false; };
   std::shared_ptr<const std::vector<reasoning::Problem>> given = nullptr;  // in place of `problems` made ones
 };
@@ -99,9 +100,15 @@ actors::CampaignOutcome Play(const Scene& scene) {
   context->tokenizer = &engine->tokenizer();
   context->store = store.get();
   context->meters = &MetersOf(scene);
+  const auto ppm = scene.ppm ? std::make_shared<ScriptedEngine>(scene.timing + 1) : nullptr;
+  if (ppm) {
+    context->ppm_tokenizer = &ppm->tokenizer();
+    context->ppm_context_length = ppm->context_length();
+  }
   return actors::RunCampaign({.context = context,
                               .problems = scene.given != nullptr ? scene.given : Problems(scene.problems),
                               .engine = engine,
+                              .ppm = ppm,
                               .sandboxes = {TheSandbox()},
                               .graders = {TheGrader()},
                               .store = store,
@@ -145,6 +152,63 @@ TEST(Campaign, SameRecordsWhateverTheTimingAndTheThreads) {
       EXPECT_EQ(Digest(again.folder), digest) << threads << " threads, waves of " << wave;
     }
   }
+}
+
+TEST(Campaign, APreferenceModelValuesEveryStepOnce) {
+  Scene scene{.folder = FreshFolder("ppm"), .rules = SmallRules(), .ppm = true};
+  scene.rules.scored = true;
+  EXPECT_EQ(Play(scene).failure, "");
+  auto store = *store::Store::OpenReadOnly(scene.folder / "store");
+  uint64_t scored = 0;
+  ASSERT_TRUE(store
+                  ->ForEachTree([&](std::string_view, const store::TreeChunk& record) {
+                    for (const auto* expansion : *record->expansions()) {
+                      for (const auto* candidate : *expansion->candidates()) {
+                        EXPECT_EQ(candidate->score().has_value(), candidate->valid());
+                        scored += candidate->valid() ? 1 : 0;
+                      }
+                    }
+                    search::Tree tree = *store::ToSearchTree(*record);
+                    const search::Tree recorded = tree;
+                    search::Annotate(&tree, scene.rules);
+                    for (size_t i = 0; i < tree.nodes.size(); ++i) {
+                      EXPECT_EQ(tree.nodes[i].visits, recorded.nodes[i].visits);
+                      EXPECT_EQ(tree.nodes[i].value_sum, recorded.nodes[i].value_sum);
+                    }
+                    return true;
+                  })
+                  .ok());
+  EXPECT_GT(scored, 100U);
+  Scene again = scene;
+  again.folder = FreshFolder("ppm_again");
+  again.timing = 77;
+  again.threads = 1;
+  Play(again);
+  EXPECT_EQ(Digest(again.folder), Digest(scene.folder));
+  Scene without = scene;
+  without.folder = FreshFolder("ppm_without");
+  without.rules.scored = false;
+  Play(without);
+  EXPECT_NE(Digest(without.folder), Digest(scene.folder)) << "its values steer the search";
+}
+
+TEST(Campaign, AQuestionIsAnsweredByTheScoreAlone) {
+  Scene scene{.folder = FreshFolder("answer"), .rules = SmallRules(), .ppm = true};
+  scene.rules.scored = true;
+  scene.rules.value = search::Value::kScore;
+  Play(scene);
+  auto store = *store::Store::OpenReadOnly(scene.folder / "store");
+  ASSERT_TRUE(store
+                  ->ForEachTree([&](std::string_view, const store::TreeChunk& record) {
+                    const search::Tree tree = *store::ToSearchTree(*record);
+                    for (const auto& rollout : tree.rollouts) {
+                      const auto& end = tree.nodes[static_cast<size_t>(rollout.node)];
+                      EXPECT_EQ(end.score.has_value(), end.end == search::End::kAnswered);
+                      EXPECT_EQ(rollout.value, end.end == search::End::kAnswered ? end.score.value_or(-9) : -1);
+                    }
+                    return true;
+                  })
+                  .ok());
 }
 
 TEST(Campaign, SeedsAndRulesMatter) {

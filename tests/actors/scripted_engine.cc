@@ -12,6 +12,12 @@ namespace {
 // An answer of 0, 1 or 2 in \boxed{}, or a line of a program that works towards printing one; some are wrong Python,
 // some loop back.
 model::Generation Write(const model::GenerationRequest& request, std::string_view prompt) {
+  if (request.max_new_tokens == 0) {
+    const uint64_t hash = HashParts({prompt});
+    return {.id = request.id,
+            .reason = model::FinishReason::kScored,
+            .score = static_cast<double>(hash % 1999) / 1000 - 0.999};
+  }
   const auto dice = [&](uint32_t index, uint32_t sides) {
     return request.random.Bits(Purpose::kSampleToken, index) % sides;
   };

@@ -83,7 +83,7 @@ struct Training {
   double Gradient(const Packed& batch) {
     std::fill(parameters->gradients.all().begin(), parameters->gradients.all().end(), 0.0f);
     std::vector<double> losses(batch.which.size());
-    network->Forward(batch.tokens, batch.begins);
+    network->Forward(batch.tokens, {batch.begins});
     network->LanguageHead(batch.which, batch.targets, batch.weights, true, losses.data());
     network->Backward();
     return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());

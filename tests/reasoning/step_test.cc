@@ -145,6 +145,13 @@ TEST(Trajectory, IsThePublishedForm) {
   EXPECT_TRUE(PartialSolution(std::span(steps).first(2), "16.0\n", 100)
                   .ends_with("<end_of_code>\n<output>16.0<end_of_output>\n<answer>"));
   EXPECT_EQ(PartialSolution({}, "", 100), "");
+  // In the pieces in which a search encodes it: each step, and the output with the program's last one.
+  const std::string whole = PartialSolution(steps, "16.0\n", 100);
+  const std::string second = steps[1].text + OutputBlock("16.0\n", 100);
+  EXPECT_EQ(SolutionPieces(whole), (std::vector<std::string_view>{steps[0].text, second, steps[2].text}));
+  EXPECT_EQ(SolutionPieces(steps[0].text), (std::vector<std::string_view>{steps[0].text}));
+  EXPECT_EQ(SolutionPieces("no marker"), (std::vector<std::string_view>{"no marker"}));
+  EXPECT_TRUE(SolutionPieces("").empty());
 }
 
 TEST(StopStrings, HoldTheThreeMarkersOfTheProtocol) {

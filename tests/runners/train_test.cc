@@ -102,6 +102,88 @@ TEST(Train, LearnsAndGoesOnAfterAKillWithTheSameBits) {
   EXPECT_EQ(inspected.code, 0) << inspected.errors;
 }
 
+// Pairs as a campaign writes them: siblings on one prefix, and whole solutions.
+fs::path Preferences() {
+  const fs::path path = Fresh("preferences.jsonl");
+  std::ofstream file(path);
+  for (const int number : {7, 9, 30}) {
+    const std::string question = "Ida has " + std::to_string(number) + " pears and eats 2. How many are left?";
+    const std::string prompt =
+        "<|user|>:\n" + question + "\n<|assistant|>: Let's think step by step and solve the problem with code.";
+    const auto step = [&](const char* op) {
+      return "# Step 1: What is left\nleft = " + std::to_string(number) + op + "2\n<end_of_step>\n";
+    };
+    const auto add = [&](const std::string& before, const std::string& good, const std::string& bad, bool whole) {
+      file << Json{{"problem", std::to_string(number)},
+                   {"question", question},
+                   {"prompt", before},
+                   {"chosen", good},
+                   {"rejected", bad},
+                   {"q_chosen", 1.0},
+                   {"q_rejected", -1.0},
+                   {"whole", whole}}
+                  .dump()
+           << "\n";
+    };
+    add(prompt + "<code>\n", step(" - "), step(" + "), false);
+    add(prompt + "<code>\n", step(" - "), step(" * "), false);
+    const std::string rest =
+        "print(left)\n<end_of_code>\n<output>5<end_of_output>\n<answer>\\boxed{5}\n<end_of_answer>\n";
+    add(prompt, "<code>\n" + step(" - ") + rest, "<code>\n" + step(" + ") + rest, true);
+  }
+  return path;
+}
+
+std::string DigestOf(const fs::path& run) { return Json::parse(ReadFile(run / "summary.json").value())["digest"]; }
+
+TEST(Train, APreferenceModelScoresTheStepsOfASearch) {
+  const fs::path data = Preferences(), out = Fresh("ppm");
+  const Ended trained =
+      RunProgram("runners/train", Arguments(out, data,
+                                            {"--set", "train.objective=ppm", "--set", "train.rows=512", "--set",
+                                             "train.epochs=3", "--set", "train.score_scale=2"}));
+  ASSERT_EQ(trained.code, 0) << trained.errors;
+  EXPECT_THAT(trained.errors, HasSubstr("6 groups of siblings to learn"));
+  std::vector<Json> steps;
+  std::ifstream metrics(out / "metrics.jsonl");
+  for (std::string line; std::getline(metrics, line);) steps.push_back(Json::parse(line));
+  EXPECT_LT(steps.back()["loss"], steps.front()["loss"]);
+  EXPECT_EQ(steps.back()["accuracy"], 1);
+  const Json config = Json::parse(ReadFile(out / "model" / "config.json").value());
+  EXPECT_EQ(config["architectures"][0], "LlamaForSequenceClassification");
+  EXPECT_EQ(config["score_scale"], 2);
+
+  const std::string model = (out / "model").string();
+  const auto search = [&](const char* name, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"--model=smollm2-135m-instruct", "--out=" + Fresh(name).string(),
+                                          "--limit=2"};
+    for (const char* setting : {"search.rollouts=2", "search.candidates=8", "search.max_step_tokens=48",
+                                "search.max_total_tokens=160", "search.temperature=0.3", "search.initial_value=ppm"})
+      arguments.insert(arguments.end(), {"--set", setting});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunProgram("runners/campaign", arguments);
+  };
+  const std::string named = "ppm.name=" + model;
+  const Ended first = search("searched", {"--set", named});
+  ASSERT_EQ(first.code, 0) << first.errors;
+  const Ended second =
+      search("searched_again", {"--set", named, "--set", "run.threads=1", "--set", "ppm.max_batch_rows=64"});
+  ASSERT_EQ(second.code, 0) << second.errors;
+  const fs::path folder = fs::path(testing::TempDir());
+  EXPECT_EQ(DigestOf(folder / ("searched" + std::to_string(getpid()))),
+            DigestOf(folder / ("searched_again" + std::to_string(getpid()))));
+
+  EXPECT_THAT(search("none", {}).errors, HasSubstr("ppm.name: expected the folder of a preference model"));
+  const fs::path plain = Fresh("plain");
+  ASSERT_EQ(RunProgram("runners/model", {"export", "smollm2-135m-instruct", plain.string()}).code, 0);
+  const Ended policy = search("policy", {"--set", "ppm.name=" + plain.string()});
+  EXPECT_EQ(policy.code, 2);
+  EXPECT_THAT(policy.errors, HasSubstr("is no reward model"));
+  const Ended generated = RunProgram("runners/model", {"generate", model, "--prompt=x"});
+  EXPECT_NE(generated.code, 0);
+  EXPECT_THAT(generated.errors, HasSubstr("is a reward model"));
+}
+
 TEST(Train, BadInputIsTold) {
   const fs::path data = Trajectories(), out = Fresh("bad");
   const auto told = [&](const fs::path& file, std::vector<std::string> more) {
@@ -114,6 +196,10 @@ TEST(Train, BadInputIsTold) {
   EXPECT_THAT(told(data, {"--set", "model.precision=int8"}), HasSubstr("model.precision"));
   EXPECT_THAT(told(data, {"--set", "train.max_tokens=20"}), HasSubstr("train.max_tokens=20"));
   EXPECT_THAT(told(data, {"--set", "train.rte=1"}), HasSubstr("train.rate"));
+  EXPECT_THAT(told(data, {"--set", "train.objective=ppm"}), HasSubstr("expected \"chosen\""));
+  const fs::path none = Fresh("none.jsonl");
+  std::ofstream(none) << "\n";
+  EXPECT_THAT(told(none, {"--set", "train.objective=ppm"}), HasSubstr("problems with both right and wrong steps"));
   const fs::path broken = Fresh("broken.jsonl");
   std::ofstream(broken) << "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\"}\n";
   EXPECT_THAT(told(broken, {}), HasSubstr("jsonl" + std::to_string(getpid()) + ":2: expected \"completion\""));

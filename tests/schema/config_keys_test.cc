@@ -85,9 +85,10 @@ TEST(ConfigKeys, ReadsTypesRangesAndDefaults) {
 }
 
 TEST(ConfigKeys, RefusesASchemaThatBreaksTheRules) {
-  EXPECT_EQ(Error("x:int = 1;"), "schema: part.x: expected exactly one of result, machine, budget, training, found 0");
+  EXPECT_EQ(Error("x:int = 1;"),
+            "schema: part.x: expected exactly one of result, machine, budget, training, plan, found 0");
   EXPECT_EQ(Error("x:int = 1 (result, machine);"),
-            "schema: part.x: expected exactly one of result, machine, budget, training, found 2");
+            "schema: part.x: expected exactly one of result, machine, budget, training, plan, found 2");
   EXPECT_EQ(Error("x:int = 1 (result);", ""), "schema: part.x: expected a /// comment, found none");
   EXPECT_EQ(Error("x:int = 1 (result, min: \"one\");"),
             "schema: part.x: min: expected a whole number that the type holds, found \"one\"");

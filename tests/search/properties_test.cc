@@ -128,7 +128,7 @@ class Search {
   }
 
   void BackUp(const std::vector<std::pair<Place*, size_t>>& path, Place* end) {
-    const double value = ValueOf(end->end, end->right);
+    const double value = ValueOf(rules_, end->end, end->right, {});
     rollouts_.emplace_back(end, value);
     const bool itself = rules_.dead_end == DeadEndBackup::kItself && end->end != End::kAnswered;
     for (const auto& [parent, row] : path) {

@@ -38,6 +38,24 @@ TEST(Preset, TableOfTheMethods) {
   EXPECT_EQ(r2.temperature, 1.0);
   EXPECT_EQ(r2.unvisited, Unvisited::kInfinite);
 
+  const Rules r3 = Preset("paper-r3").value();
+  EXPECT_EQ(r3.rollouts, 16);
+  EXPECT_EQ(r3.candidates, 8);
+  EXPECT_TRUE(r3.scored);
+  EXPECT_EQ(r3.value, Value::kReference);
+
+  const Rules r4 = Preset("paper-r4").value();
+  EXPECT_EQ(r4.candidates, 16);
+  EXPECT_EQ(r4.extra_rollouts_when_unsolved, 64);
+  EXPECT_EQ(r4.further_rollouts_when_unsolved, 128);
+  EXPECT_TRUE(r4.scored);
+
+  const Rules test = Preset("test").value();
+  EXPECT_EQ(test.rollouts, 8);
+  EXPECT_EQ(test.candidates, 32);
+  EXPECT_EQ(test.value, Value::kScore);
+  EXPECT_EQ(test.extra_rollouts_when_unsolved, 0) << "what is unsolved is told by the reference";
+
   const Rules released = Preset("released-sample").value();
   EXPECT_EQ(released.rollouts, 48);
   EXPECT_EQ(released.candidates, 12);
@@ -51,6 +69,25 @@ TEST(Preset, UnknownNameListsTheNames) {
   const Status status = Preset("paper-r9").status();
   EXPECT_EQ(ExitCode(status), 2);
   for (const std::string& name : PresetNames()) EXPECT_NE(Message(status).find(name), std::string::npos) << name;
+}
+
+TEST(PuctScore, WorkedOutByHand) {
+  Rules rules;
+  rules.selection = Selection::kPuct;
+  rules.exploration = 1.25;
+  Child child = Visited(3, 1.5);
+  child.prior = 0.6;
+  // 0.5 + 1.25 · 0.6 · √16 / 4
+  EXPECT_NEAR(PuctScore(child, 16, rules), 1.25, 1e-15);
+  Child fresh = Visited(0, 0);
+  fresh.prior = 0.2;
+  EXPECT_NEAR(PuctScore(fresh, 16, rules), 1.25 * 0.2 * 4, 1e-15) << "finite, without a value";
+  // The likelier of two that nobody visited goes first; enough visits turn to the other.
+  std::vector<Child> children = {fresh, fresh};
+  children[1].prior = 0.5;
+  EXPECT_EQ(SelectChild(children, 1, rules), 1U);
+  children[1].visits = 5;
+  EXPECT_EQ(SelectChild(children, 6, rules), 0U);
 }
 
 TEST(UctScore, WorkedOutByHand) {

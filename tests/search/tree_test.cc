@@ -46,7 +46,8 @@ Tree HandTree() {
   for (int answer : {3, 6}) tree.nodes[answer].right = true;
   tree.nodes[10].end = End::kDeadEnd;
   for (int node : {3, 9, 6, 10, 4}) {
-    tree.rollouts.push_back({.node = node, .value = ValueOf(tree.nodes[node].end, tree.nodes[node].right)});
+    tree.rollouts.push_back(
+        {.node = node, .value = ValueOf(Rules{}, tree.nodes[node].end, tree.nodes[node].right, {})});
   }
   return tree;
 }
@@ -58,10 +59,16 @@ Tree AnnotatedHandTree() {
 }
 
 TEST(ValueOf, OneForARightAnswerElseMinusOne) {
-  EXPECT_EQ(ValueOf(End::kAnswered, true), 1);
-  EXPECT_EQ(ValueOf(End::kAnswered, false), -1);
-  EXPECT_EQ(ValueOf(End::kDeadEnd, false), -1);
-  EXPECT_EQ(ValueOf(End::kDepthLimit, false), -1);
+  Rules rules;
+  EXPECT_EQ(ValueOf(rules, End::kAnswered, true, {}), 1);
+  EXPECT_EQ(ValueOf(rules, End::kAnswered, false, 0.9), -1);
+  EXPECT_EQ(ValueOf(rules, End::kDeadEnd, false, {}), -1);
+  EXPECT_EQ(ValueOf(rules, End::kDepthLimit, false, {}), -1);
+  rules.value = Value::kScore;
+  EXPECT_EQ(ValueOf(rules, End::kAnswered, true, 0.25), 0.25);
+  EXPECT_EQ(ValueOf(rules, End::kAnswered, false, 0.25), 0.25) << "the reference is not looked at";
+  EXPECT_EQ(ValueOf(rules, End::kAnswered, true, {}), -1);
+  EXPECT_EQ(ValueOf(rules, End::kDeadEnd, false, 0.25), -1);
 }
 
 void ExpectVisits(const Tree& tree, const std::vector<std::pair<uint32_t, double>>& expected) {
@@ -70,6 +77,28 @@ void ExpectVisits(const Tree& tree, const std::vector<std::pair<uint32_t, double
     EXPECT_EQ(tree.nodes[i].visits, expected[i].first) << "N of node " << i;
     EXPECT_EQ(tree.nodes[i].value_sum, expected[i].second) << "W of node " << i;
   }
+}
+
+TEST(Annotate, AScoreIsTheFirstVisit) {
+  Tree tree = HandTree();
+  for (size_t i = 0; i < tree.nodes.size(); ++i) tree.nodes[i].score = 0.125 * static_cast<double>(i);
+  Rules rules;
+  Annotate(&tree, rules);
+  ExpectVisits(tree, {{5, -1}, {3, 1}, {2, 0}, {1, 1}, {1, -1}, {1, 1}, {1, 1}, {1, -1}, {1, -1}, {1, -1}, {1, -1}});
+  rules.scored = true;
+  Annotate(&tree, rules);
+  // The root has none; every other node has one visit more, of its score's value.
+  ExpectVisits(tree, {{5, -1},
+                      {4, 1.125},
+                      {3, 0.25},
+                      {2, 1.375},
+                      {2, -0.5},
+                      {2, 1.625},
+                      {2, 1.75},
+                      {2, -0.125},
+                      {2, 0},
+                      {2, 0.125},
+                      {2, 0.25}});
 }
 
 TEST(Annotate, EveryValueOnItsWholePath) {

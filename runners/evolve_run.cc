@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runners/evolve_run.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/paths.h"
+#include "runners/campaign_run.h"
+#include "runners/evaluate_run.h"
+#include "runners/train_run.h"
+#include "search/rules.h"
+
+namespace orrery::runners {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+using Settings = std::vector<schema::KeyValue>;
+
+StatusOr<std::vector<std::string>> PresetsOf(const schema::EvolveConfig& evolve) {
+  std::vector<std::string> presets;
+  const std::string list = evolve.presets()->str();
+  for (size_t begin = 0; begin < list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    presets.push_back(list.substr(begin, end - begin));
+    ORRERY_RETURN_IF_ERROR(search::Preset(presets.back()).status());
+    begin = end + 1;
+  }
+  if (presets.empty()) return InvalidInput("evolve.presets: expected a search preset, found none");
+  return presets;
+}
+
+class Evolution {
+ public:
+  Evolution(const schema::ResolvedConfig& config, std::vector<std::string> presets, bool quiet)
+      : config_(config), presets_(std::move(presets)), quiet_(quiet), out_(CallerPath(config->run()->out()->str())) {}
+
+  StatusOr<int> Run() {
+    for (uint32_t round = 1; round <= evolve().rounds(); ++round) {
+      for (const auto stage : {&Evolution::Search, &Evolution::TrainPolicy, &Evolution::TrainPpm, &Evolution::Test,
+                               &Evolution::TestElsewhere}) {
+        ORRERY_ASSIGN_OR_RETURN(const int code, (this->*stage)(round));
+        if (code != 0) return code;
+        ORRERY_RETURN_IF_ERROR(Report(round));
+      }
+    }
+    ORRERY_ASSIGN_OR_RETURN(const int code, SearchTest(evolve().rounds()));
+    if (code != 0) return code;
+    ORRERY_RETURN_IF_ERROR(Report(evolve().rounds()));
+    fmt::print("{}\n", (out_ / "evolution.md").string());
+    return 0;
+  }
+
+ private:
+  const schema::EvolveConfig& evolve() const { return *config_->evolve(); }
+  fs::path Folder(uint32_t round, const char* stage) const { return out_ / fmt::format("round-{}", round) / stage; }
+  std::string Policy(uint32_t round) const { return (Folder(round, "policy") / "model").string(); }
+  std::string Ppm(uint32_t round) const { return (Folder(round, "ppm") / "model").string(); }
+
+  StatusOr<schema::ResolvedConfig> With(uint32_t round, const char* stage, Settings settings) const {
+    settings.push_back({"run.out", Folder(round, stage).string()});
+    fmt::print(stderr, "round {}, {}\n", round, stage);
+    return schema::ParseConfig(config_.json(), fmt::format("evolve, round {}, {}", round, stage), settings);
+  }
+
+  StatusOr<int> Search(uint32_t round) {
+    Settings settings = {{"search.preset", presets_[std::min<size_t>(round, presets_.size()) - 1]}};
+    const bool asks = evolve().ppm_from() > 0 && round >= evolve().ppm_from() && round > 1;
+    if (!asks) {
+      settings.push_back({"search.initial_value", "none"});
+    } else {
+      settings.push_back({"search.initial_value", "ppm"});
+      settings.push_back({"ppm.name", Ppm(round - 1)});
+    }
+    if (round > 1) {
+      settings.push_back({"model.name", Policy(round - 1)});
+      settings.push_back({"search.prompt", "fine_tuned"});
+      settings.push_back({"search.prompt_file", ""});
+    }
+    ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, "campaign", settings));
+    return RunCampaign(config, quiet_);
+  }
+
+  // The campaigns that a round learns from.
+  std::string Data(uint32_t round) const {
+    std::string data;
+    for (uint32_t r = evolve().all_rounds() ? 1 : round; r <= round; ++r)
+      data += (data.empty() ? "" : ",") + Folder(r, "campaign").string();
+    return data;
+  }
+
+  StatusOr<int> TrainPolicy(uint32_t round) {
+    ORRERY_ASSIGN_OR_RETURN(const auto config,
+                            With(round, "policy", {{"train.objective", "sft"}, {"train.data", Data(round)}}));
+    return RunTraining(config, quiet_);
+  }
+
+  StatusOr<int> TrainPpm(uint32_t round) {
+    // None where nobody would ask it: not the next round's search, nor the last round's test.
+    if (evolve().ppm_from() == 0 || (round + 1 < evolve().ppm_from() && round < evolve().rounds())) return 0;
+    ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, "ppm",
+                                                    {{"train.objective", "ppm"},
+                                                     {"train.data", Data(round)},
+                                                     {"train.epochs", std::to_string(evolve().ppm_epochs())},
+                                                     {"train.rate", fmt::format("{}", evolve().ppm_rate())},
+                                                     {"train.batch", std::to_string(evolve().ppm_batch())},
+                                                     {"model.name", Policy(round)}}));
+    return RunTraining(config, quiet_);
+  }
+
+  Settings TestSettings(uint32_t round, const std::string& file, uint64_t limit) const {
+    return {{"problems.file", file},
+            {"run.limit", std::to_string(limit)},
+            {"run.offset", "0"},
+            {"model.name", Policy(round)},
+            {"search.prompt", "fine_tuned"},
+            {"search.prompt_file", ""},
+            {"evaluate.trained_on", Data(round)}};
+  }
+
+  StatusOr<int> Test(uint32_t round) {
+    const std::string file = evolve().test_file()->str();
+    if (file.empty()) return 0;
+    Settings settings = TestSettings(round, file, evolve().test_limit());
+    std::error_code error;
+    settings.push_back({"ppm.name", fs::exists(Ppm(round), error) ? Ppm(round) : ""});
+    ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, "test", settings));
+    return RunEvaluation(config, quiet_);
+  }
+
+  StatusOr<int> TestElsewhere(uint32_t round) {
+    const std::string file = evolve().other_file()->str();
+    if (file.empty()) return 0;
+    Settings settings = TestSettings(round, file, evolve().other_limit());
+    settings.push_back({"evaluate.methods", "greedy"});
+    settings.push_back({"evaluate.benchmark", ""});
+    ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, "other", settings));
+    return RunEvaluation(config, quiet_);
+  }
+
+  StatusOr<int> SearchTest(uint32_t round) {
+    if (evolve().search_limit() == 0 || evolve().test_file()->size() == 0) return 0;
+    Settings settings = TestSettings(round, evolve().test_file()->str(), evolve().search_limit());
+    settings.push_back({"evaluate.methods", "search"});
+    settings.push_back({"ppm.name", Ppm(round)});
+    ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, "search", settings));
+    return RunEvaluation(config, quiet_);
+  }
+
+  Json Read(uint32_t round, const char* stage, const char* file) const {
+    const auto text = ReadFile(Folder(round, stage) / file);
+    return text.ok() ? Json::parse(*text, nullptr, false) : Json();
+  }
+
+  // What is there so far, of all rounds up to this one.
+  Status Report(uint32_t last) const {
+    Json rounds = Json::array();
+    std::string text =
+        "| round | problems solved | easy, medium, hard | new tokens | campaign seconds | policy trained on |\n"
+        "|---|---|---|---|---|---|\n";
+    std::string measures = "\n| round | on | method | measure | percent | 95% interval |\n|---|---|---|---|---|---|\n";
+    for (uint32_t round = 1; round <= last; ++round) {
+      const Json campaign = Read(round, "campaign", "summary.json"), policy = Read(round, "policy", "summary.json");
+      if (!campaign.is_object()) break;
+      const Json& difficulty = campaign["difficulty"];
+      text +=
+          fmt::format("| {} | {} of {} | {}, {}, {} | {} | {:.0f} | {} |\n", round, campaign.value("solved", 0),
+                      campaign.value("problems", 0), difficulty.value("easy", 0), difficulty.value("medium", 0),
+                      difficulty.value("hard", 0), campaign.value("tokens_generated", 0),
+                      campaign["measured"].value("seconds", 0.0), policy.is_object() ? policy.value("learnt", 0) : 0);
+      Json entry = {
+          {"round", round}, {"campaign", campaign}, {"policy", policy}, {"ppm", Read(round, "ppm", "summary.json")}};
+      for (const char* stage : {"test", "other", "search"}) {
+        const Json results = Read(round, stage, "results.json");
+        if (!results.is_object()) continue;
+        entry[stage] = results;
+        for (const Json& measure : results["measures"]) {
+          measures +=
+              fmt::format("| {} | {} | {} | {} | {:.1f} | {:.1f} to {:.1f} |\n", round, stage,
+                          measure.value("method", ""), measure.value("measure", ""), 100 * measure.value("mean", 0.0),
+                          100 * measure.value("low", 0.0), 100 * measure.value("high", 0.0));
+        }
+      }
+      rounds.push_back(std::move(entry));
+    }
+    ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "evolution.md", text + measures));
+    return WriteFileAtomically(out_ / "evolution.json", Json{{"rounds", rounds}}.dump(1) + "\n");
+  }
+
+  schema::ResolvedConfig config_;
+  std::vector<std::string> presets_;
+  bool quiet_;
+  fs::path out_;
+};
+
+}  // namespace
+
+StatusOr<int> RunEvolutionOf(const schema::Flags& flags) {
+  SetUpLog(flags);
+  ORRERY_ASSIGN_OR_RETURN(const auto config, flags.Load());
+  ORRERY_ASSIGN_OR_RETURN(auto presets, PresetsOf(*config->evolve()));
+  return Evolution(config, std::move(presets), flags.quiet).Run();
+}
+
+}  // namespace orrery::runners

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// rStar-Math's own figures (arXiv 2501.04519, tables 1 to 7), to stand beside ours.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace orrery::runners {
+
+struct PublishedRow {
+  std::string system;
+  double percent;
+};
+
+// Of one benchmark (evaluate.benchmark); empty for one without figures.
+std::vector<PublishedRow> PublishedRows(std::string_view benchmark);
+
+}  // namespace orrery::runners
