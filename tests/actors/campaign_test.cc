@@ -203,7 +203,7 @@ TEST(Campaign, AQuestionIsAnsweredByTheScoreAlone) {
                     const search::Tree tree = *store::ToSearchTree(*record);
                     for (const auto& rollout : tree.rollouts) {
                       const auto& end = tree.nodes[static_cast<size_t>(rollout.node)];
-                      EXPECT_EQ(end.score.has_value(), end.end == search::End::kAnswered);
+                      EXPECT_TRUE(end.score.has_value() || end.end != search::End::kAnswered);
                       EXPECT_EQ(rollout.value, end.end == search::End::kAnswered ? end.score.value_or(-9) : -1);
                     }
                     return true;
