@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two rounds of evolution as a user runs them, on a real model that was taught three problems first so that its search
+// finds something to learn; a kill in the middle changes nothing; and an evaluation tells what was trained on.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/paths.h"
+#include "tests/runners/program.h"
+
+namespace orrery {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using testing::HasSubstr;
+
+fs::path Fresh(const std::string& name) {
+  const fs::path path = fs::path(testing::TempDir()) / (name + std::to_string(getpid()));
+  fs::remove_all(path);
+  return path;
+}
+
+std::string QuestionOf(int number) {
+  return "Ida has " + std::to_string(number) + " pears and eats 2. How many are left?";
+}
+
+fs::path Problems(const std::string& name, const std::vector<int>& numbers) {
+  const fs::path path = Fresh(name);
+  std::ofstream file(path);
+  for (const int number : numbers)
+    file << Json{{"question", QuestionOf(number)}, {"answer", std::to_string(number - 2)}}.dump() << "\n";
+  return path;
+}
+
+std::vector<std::string> WithSettings(std::vector<std::string> arguments, const std::vector<std::string>& settings) {
+  for (const std::string& setting : settings) arguments.insert(arguments.end(), {"--set", setting});
+  return arguments;
+}
+
+// smollm2-135m-instruct, which solves nothing by itself, after it has learnt three problems by heart.
+class Evolve : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    const fs::path data = Fresh("by_heart.jsonl"), out = Fresh("base");
+    std::ofstream file(data);
+    for (const int number : {7, 9, 30}) {
+      const std::string left = std::to_string(number - 2);
+      file << Json{{"problem", left},
+                   {"question", QuestionOf(number)},
+                   {"prompt", QuestionOf(number)},
+                   {"completion", "<code>\n# Step 1: What is left\nprint(" + std::to_string(number) +
+                                      " - 2)\n<end_of_code>\n<output>" + left + "<end_of_output>\n<answer>\\boxed{" +
+                                      left + "}\n<end_of_answer>\n"}}
+                  .dump()
+           << "\n";
+    }
+    file.close();
+    const Ended trained = RunProgram(
+        "runners/train", WithSettings({"--model=smollm2-135m-instruct", "--out=" + out.string()},
+                                      {"train.data=" + data.string(), "train.epochs=12", "train.batch=3",
+                                       "train.rate=3e-4", "train.decay=0", "train.validation=0", "train.rows=512",
+                                       "train.max_tokens=160", "train.schedule=constant"}));
+    ASSERT_EQ(trained.code, 0) << trained.errors;
+    base_ = (out / "model").string();
+  }
+
+  static std::vector<std::string> Arguments(const fs::path& out, const fs::path& problems, const fs::path& test) {
+    return WithSettings(
+        {"--model=" + base_, "--problems=" + problems.string(), "--out=" + out.string()},
+        {"evolve.rounds=2", "evolve.ppm_from=0", "evolve.presets=paper-r1", "evolve.test_file=" + test.string(),
+         "evaluate.methods=greedy,sample", "evaluate.samples=2", "search.prompt=fine_tuned", "search.rollouts=3",
+         "search.candidates=2", "search.max_step_tokens=48", "search.max_total_tokens=120", "search.temperature=0.5",
+         "train.epochs=1", "train.batch=2", "train.rows=512", "train.max_tokens=160", "train.validation=0"});
+  }
+
+  static Json Evolution(const fs::path& out) { return Json::parse(ReadFile(out / "evolution.json").value()); }
+
+  static inline std::string base_;
+};
+
+TEST_F(Evolve, GoesOnAfterAKillWithTheSameRounds) {
+  const fs::path problems = Problems("problems.jsonl", {7, 9, 30}), test = Problems("test.jsonl", {8, 12});
+  const fs::path whole = Fresh("whole"), killed = Fresh("killed");
+  const Ended first = RunProgram("runners/evolve", Arguments(whole, problems, test));
+  ASSERT_EQ(first.code, 0) << first.errors;
+  const Json rounds = Evolution(whole)["rounds"];
+  ASSERT_EQ(rounds.size(), 2U);
+  for (const Json& round : rounds) {
+    EXPECT_GT(round["campaign"]["solved"], 0) << "it knows them by heart";
+    EXPECT_GT(round["policy"]["learnt"], 0);
+    EXPECT_EQ(round["test"]["measures"][0]["measure"], "pass@1");
+    EXPECT_EQ(round["test"]["costs"]["sample"]["questions"], 2);
+  }
+  EXPECT_EQ(rounds[0]["policy"]["base"], rounds[1]["policy"]["base"]) << "every policy is trained from the base model";
+
+  const Ended ended = RunProgram("runners/evolve", Arguments(killed, problems, test), {}, [&](int pid) {
+    if (fs::exists(killed / "round-1" / "policy" / "metrics.jsonl")) kill(pid, SIGKILL);
+  });
+  ASSERT_EQ(ended.code, -SIGKILL) << ended.errors;
+  const Ended second = RunProgram("runners/evolve", Arguments(killed, problems, test));
+  ASSERT_EQ(second.code, 0) << second.errors;
+  const Json again = Evolution(killed)["rounds"];
+  for (size_t round = 0; round < 2; ++round) {
+    EXPECT_EQ(again[round]["campaign"]["digest"], rounds[round]["campaign"]["digest"]) << "round " << round + 1;
+    EXPECT_EQ(again[round]["test"]["costs"]["sample"]["digest"], rounds[round]["test"]["costs"]["sample"]["digest"]);
+  }
+}
+
+TEST_F(Evolve, AnEvaluationRefusesWhatWasTrainedOn) {
+  const fs::path trained = Problems("trained.jsonl", {7, 9}), test = Problems("tested.jsonl", {9, 12});
+  const Ended ended =
+      RunProgram("runners/evaluate",
+                 WithSettings({"--model=" + base_, "--problems=" + test.string(), "--out=" + Fresh("told").string()},
+                              {"evaluate.trained_on=" + trained.string(), "search.prompt=fine_tuned"}));
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.errors, HasSubstr("1 of 2 questions are among the 2"));
+  const Ended none =
+      RunProgram("runners/evaluate",
+                 WithSettings({"--model=" + base_, "--problems=" + test.string(), "--out=" + Fresh("no").string()},
+                              {"evaluate.methods=greedy,search"}));
+  EXPECT_EQ(none.code, 2);
+  EXPECT_THAT(none.errors, HasSubstr("search needs ppm.name"));
+}
+
+}  // namespace
+}  // namespace orrery
