@@ -12,6 +12,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -20,6 +21,8 @@
 #include "base/paths.h"
 #include "model/hf_export.h"
 #include "model/registry.h"
+#include "model/training/language_objective.h"
+#include "model/training/score_objective.h"
 #include "model/training/trainer.h"
 
 namespace orrery {
@@ -31,10 +34,16 @@ using Json = nlohmann::json;
 struct Case {
   std::string name, model;
   int batch;
+  bool ppm = false;  // a preference model; the peer is our own training without shared prefixes
 };
 
+// A group of the preference model's case, like those that a campaign over GSM8K leaves: a question and two steps, four
+// steps that go on from there.
+constexpr int kPrefix = 200, kBranch = 50, kBranches = 4;
+
 const std::vector<Case> kCases = {{"sft-smollm2-135m", "smollm2-135m-instruct", 8},
-                                  {"sft-qwen2.5-0.5b", "qwen2.5-coder-0.5b-instruct", 4}};
+                                  {"sft-qwen2.5-0.5b", "qwen2.5-coder-0.5b-instruct", 4},
+                                  {"ppm-qwen2.5-0.5b", "qwen2.5-coder-0.5b-instruct", 2, true}};
 
 struct Options {
   std::vector<std::string> cases;
@@ -47,28 +56,61 @@ struct Figures {
   double tokens_per_second = 0, peak_bytes = 0;
 };
 
-// Steps of full fine-tuning on random tokens, the first of them not counted.
-StatusOr<double> TokensPerSecond(const Options& options, const Case& bench_case) {
+std::vector<model::TokenId> RandomTokens(const model::ModelShape& shape, int length, int salt) {
+  std::vector<model::TokenId> tokens;
+  for (int t = 0; t < length; ++t) tokens.push_back(5 + (salt * 7919 + t * 104729) % (shape.vocabulary - 10));
+  return tokens;
+}
+
+// What is learnt, and how many tokens of whole texts a step has.
+struct Task {
+  std::vector<model::TrainingExample> examples;
+  std::vector<model::ScoredGroup> groups;
+  std::unique_ptr<model::Objective> objective;
+  int tokens = 0;
+};
+
+std::unique_ptr<Task> MakeTask(const Options& options, const Case& bench_case, bool shared, model::Network& network) {
+  auto task = std::make_unique<Task>();
+  const model::ModelShape& shape = network.shape();
+  for (int i = 0; i < bench_case.batch * (options.steps + 1); ++i) {
+    if (!bench_case.ppm) {
+      task->examples.push_back({RandomTokens(shape, options.length, i)});
+      continue;
+    }
+    model::ScoredGroup group{
+        .prefix = RandomTokens(shape, kPrefix, i), .branches = {}, .pairs = {{0, 2}, {0, 3}, {1, 2}, {1, 3}}};
+    for (int b = 0; b < kBranches; ++b) group.branches.push_back({RandomTokens(shape, kBranch, 1000 + 10 * i + b), 0});
+    task->groups.push_back(std::move(group));
+  }
+  task->tokens = bench_case.batch * (bench_case.ppm ? kBranches * (kPrefix + kBranch) : options.length);
+  if (bench_case.ppm) {
+    task->objective =
+        std::make_unique<model::ScoreObjective>(network, task->groups, model::ScoreOptions{.shared = shared});
+  } else {
+    task->objective = std::make_unique<model::LanguageObjective>(network, task->examples);
+  }
+  return task;
+}
+
+// Steps of full training on random tokens, the first of them not counted.
+StatusOr<double> TokensPerSecond(const Options& options, const Case& bench_case, bool shared) {
   ORRERY_ASSIGN_OR_RETURN(const model::Registry registry, model::Registry::Load());
   ORRERY_ASSIGN_OR_RETURN(const auto path, LocateModel(registry, bench_case.model));
   ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(path));
-  ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, source->Shape());
+  ORRERY_ASSIGN_OR_RETURN(model::ModelShape shape, source->Shape());
+  shape.score_scale = bench_case.ppm ? 1 : 0;
   const auto backend = kernels::Backend::Create(kernels::HostIsa(), kernels::Type::kBfloat16);
   kernels::ThreadPool pool(options.threads);
   const auto ops = kernels::TrainingOps::Create(*backend, pool);
   ORRERY_ASSIGN_OR_RETURN(auto parameters, model::Parameters::Read(*source, shape, true));
-  const model::NetworkOptions network_options{.max_rows = bench_case.batch * options.length,
+  const int group = shared ? kPrefix + kBranches * kBranch : kBranches * (kPrefix + kBranch);
+  const model::NetworkOptions network_options{.max_rows = bench_case.batch * (bench_case.ppm ? group : options.length),
                                               .checkpointing = options.checkpointing};
   model::Network network(shape, parameters, *ops, network_options);
-  std::vector<model::TrainingExample> examples;
-  for (int i = 0; i < bench_case.batch * (options.steps + 1); ++i) {
-    model::TrainingExample example;
-    for (int t = 0; t < options.length; ++t)
-      example.tokens.push_back(5 + (i * 7919 + t * 104729) % (shape.vocabulary - 10));
-    examples.push_back(std::move(example));
-  }
-  model::LanguageObjective objective(network, examples);
-  model::Trainer trainer(parameters, network, *ops, objective, {.epochs = 1, .batch = bench_case.batch, .rate = 1e-5f});
+  const auto task = MakeTask(options, bench_case, shared, network);
+  model::Trainer trainer(parameters, network, *ops, *task->objective,
+                         {.epochs = 1, .batch = bench_case.batch, .rate = 1e-5f});
   std::vector<double> seconds;
   while (!trainer.Done()) {
     const auto start = std::chrono::steady_clock::now();
@@ -77,7 +119,7 @@ StatusOr<double> TokensPerSecond(const Options& options, const Case& bench_case)
   }
   seconds.erase(seconds.begin());
   std::ranges::nth_element(seconds, seconds.begin() + std::ssize(seconds) / 2);
-  return bench_case.batch * options.length / seconds[seconds.size() / 2];
+  return task->tokens / seconds[seconds.size() / 2];
 }
 
 // What `work`, in a process of its own, writes to its descriptor, and the most memory that it had.
@@ -103,9 +145,9 @@ StatusOr<Figures> InAProcess(const std::function<int(int out)>& work) {
   return Figures{json.value("tokens_per_second", 0.0), static_cast<double>(usage.ru_maxrss) * 1024};
 }
 
-StatusOr<Figures> Ours(const Options& options, const Case& bench_case) {
+StatusOr<Figures> Ours(const Options& options, const Case& bench_case, bool shared) {
   return InAProcess([&](int out) {
-    const auto speed = TokensPerSecond(options, bench_case);
+    const auto speed = TokensPerSecond(options, bench_case, shared);
     if (!speed.ok()) {
       fmt::print(stderr, "{}\n", Message(speed.status()));
       return 1;
@@ -129,16 +171,20 @@ StatusOr<Figures> Peers(const Options& options, const Case& bench_case, const fs
 void Report(const Options& options, const Case& bench_case, const char* metric, double value, const char* unit,
             double peer, double ratio) {
   const std::string conditions =
-      fmt::format("{}, {} examples of {} tokens, {} threads{}", bench_case.model, bench_case.batch, options.length,
-                  options.threads, options.checkpointing ? ", checkpointing" : "");
+      bench_case.ppm ? fmt::format("{}, {} groups of {} branches of {} tokens on {}, {} threads", bench_case.model,
+                                   bench_case.batch, kBranches, kBranch, kPrefix, options.threads)
+                     : fmt::format("{}, {} examples of {} tokens, {} threads{}", bench_case.model, bench_case.batch,
+                                   options.length, options.threads, options.checkpointing ? ", checkpointing" : "");
   if (options.json) {
     Json line = {
         {"case", bench_case.name}, {"metric", metric}, {"value", value}, {"unit", unit}, {"conditions", conditions}};
-    if (options.peers) line.update({{"peer", "pytorch-autocast"}, {"peer_value", peer}, {"ratio", ratio}});
+    if (options.peers)
+      line.update(
+          {{"peer", bench_case.ppm ? "prefixes apart" : "pytorch-autocast"}, {"peer_value", peer}, {"ratio", ratio}});
     fmt::print("{}\n", line.dump());
   } else if (options.peers) {
-    fmt::print("{:<18} {:<18} {:>12.4g} {:<9} PyTorch {:>10.4g}, ratio {:.2f}   {}\n", bench_case.name, metric, value,
-               unit, peer, ratio, conditions);
+    fmt::print("{:<18} {:<18} {:>12.4g} {:<9} {} {:>10.4g}, ratio {:.2f}   {}\n", bench_case.name, metric, value, unit,
+               bench_case.ppm ? "prefixes apart" : "PyTorch", peer, ratio, conditions);
   } else {
     fmt::print("{:<18} {:<18} {:>12.4g} {:<9} {}\n", bench_case.name, metric, value, unit, conditions);
   }
@@ -147,15 +193,17 @@ void Report(const Options& options, const Case& bench_case, const char* metric, 
 
 Status Run(const Options& options, const Case& bench_case) {
   const fs::path folder = fs::temp_directory_path() / fmt::format("orrery-bench-train-{}", getpid());
-  if (options.peers) {
+  if (options.peers && !bench_case.ppm) {
     ORRERY_ASSIGN_OR_RETURN(const model::Registry registry, model::Registry::Load());
     ORRERY_ASSIGN_OR_RETURN(const auto path, LocateModel(registry, bench_case.model));
     ORRERY_RETURN_IF_ERROR(model::ExportHfFolder(path, folder));
   }
   Status status;
   for (int i = 0; i < options.repeats && status.ok(); ++i) {
-    const auto ours = Ours(options, bench_case);
-    const auto peer = options.peers && ours.ok() ? Peers(options, bench_case, folder) : StatusOr<Figures>(Figures{});
+    const auto ours = Ours(options, bench_case, true);
+    StatusOr<Figures> peer = Figures{};
+    if (options.peers && ours.ok())
+      peer = bench_case.ppm ? Ours(options, bench_case, false) : Peers(options, bench_case, folder);
     status = !ours.ok() ? ours.status() : peer.status();
     if (!status.ok()) break;
     Report(options, bench_case, "tokens_per_second", ours->tokens_per_second, "tokens/s", peer->tokens_per_second,
@@ -174,7 +222,8 @@ Status Run(const Options& options, const Case& bench_case) {
 int main(int argc, char** argv) {
   orrery::Options options;
   CLI::App app{"Speed and memory of a training step"};
-  app.add_option("--case", options.cases, "one of the cases, or several: sft-smollm2-135m, sft-qwen2.5-0.5b")
+  app.add_option("--case", options.cases,
+                 "one of the cases, or several: sft-smollm2-135m, sft-qwen2.5-0.5b, ppm-qwen2.5-0.5b")
       ->delimiter(',');
   app.add_option("--length", options.length, "tokens of an example")->check(CLI::Range(2, 4096))->capture_default_str();
   app.add_option("--steps", options.steps, "steps that count")->check(CLI::PositiveNumber)->capture_default_str();
