@@ -14,8 +14,36 @@ namespace orrery::kernels {
 namespace {
 
 constexpr int kRowChunk = 256;     // rows of a product's unit
-constexpr int kDepthChunk = 1024;  // rows that a weight's gradient sums at a time
+constexpr int kDepthChunk = 2048;  // rows that a weight's gradient sums at a time
 constexpr int kSumRows = 64;       // rows that are summed by themselves first
+
+// ToBfloat16 of eight.
+__m256i RoundEight(const float* from) {
+  const __m256i bits = _mm256_castps_si256(_mm256_loadu_ps(from)), upper = _mm256_srli_epi32(bits, 16);
+  const __m256i odd = _mm256_and_si256(upper, _mm256_set1_epi32(1));
+  const __m256i rounded =
+      _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd), 16);
+  const __m256i magnitude = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
+  const __m256i nan = _mm256_cmpgt_epi32(magnitude, _mm256_set1_epi32(0x7f800000));
+  return _mm256_blendv_epi8(rounded, _mm256_or_si256(upper, _mm256_set1_epi32(0x40)), nan);
+}
+
+void RoundRow(const float* from, int count, uint16_t* to) {
+  int i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m256i packed = _mm256_packus_epi32(RoundEight(from + i), RoundEight(from + i + 8));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), _mm256_permute4x64_epi64(packed, 0xd8));
+  }
+  for (; i < count; ++i) to[i] = ToBfloat16(from[i]);
+}
+
+// to += from
+void AddRow(const float* from, int count, float* to) {
+  int i = 0;
+  for (; i + 8 <= count; i += 8)
+    _mm256_storeu_ps(to + i, _mm256_add_ps(_mm256_loadu_ps(to + i), _mm256_loadu_ps(from + i)));
+  for (; i < count; ++i) to[i] += from[i];
+}
 
 template <class T>
 std::vector<T>& Scratch(size_t count) {
@@ -40,13 +68,18 @@ struct BlockProduct {
 
   void operator()(int block, int first, int count) const {
     const int width = matrix.block_columns(), columns = matrix.columns(block), n = matrix.n();
+    if (!add && columns == width && count == PaddedRows(count)) {
+      matrix.Multiply(block, x.row(first), count,
+                      out + static_cast<size_t>(first) * n + static_cast<size_t>(block) * width, n);
+      return;
+    }
     auto& y = Scratch<float>(static_cast<size_t>(kRowChunk) * width);
     matrix.Multiply(block, x.row(first), count, y.data(), width);
     for (int r = 0; r < count; ++r) {
       const float* from = &y[static_cast<size_t>(r) * width];
       float* to = out + static_cast<size_t>(first + r) * n + static_cast<size_t>(block) * width;
       if (add) {
-        for (int c = 0; c < columns; ++c) to[c] += from[c];
+        AddRow(from, columns, to);
       } else {
         std::copy_n(from, columns, to);
       }
@@ -63,6 +96,7 @@ void Multiply(ThreadPool& pool, const BlockProduct& product, int rows) {
 }
 
 constexpr int kBlock = 8;  // rows and columns that are transposed together
+constexpr int kTile = 64;  // and that are near each other in time
 
 // to[j][i] = from[i][j]
 inline void TransposeBlock(const float* from, ptrdiff_t stride, float* to, ptrdiff_t to_stride) {
@@ -95,9 +129,14 @@ void Transpose(const RowsBuffer& from, int first, int depth, int left, int colum
   const auto row_stride = static_cast<ptrdiff_t>(from.stride_bytes() / sizeof(T));
   const T* data = static_cast<const T*>(from.row(first)) + left;
   const int whole_rows = depth / kBlock * kBlock, whole_columns = columns / kBlock * kBlock;
-  for (int c = 0; c < whole_columns; c += kBlock) {
-    for (int r = 0; r < whole_rows; r += kBlock)
-      TransposeBlock(data + r * row_stride + c, row_stride, to + c * stride + r, stride);
+  // By tiles of whole cache lines that stay in the first-level cache while they are read.
+  for (int tile_c = 0; tile_c < whole_columns; tile_c += kTile) {
+    for (int tile_r = 0; tile_r < whole_rows; tile_r += kTile) {
+      for (int c = tile_c; c < std::min(tile_c + kTile, whole_columns); c += kBlock) {
+        for (int r = tile_r; r < std::min(tile_r + kTile, whole_rows); r += kBlock)
+          TransposeBlock(data + r * row_stride + c, row_stride, to + c * stride + r, stride);
+      }
+    }
   }
   for (int c = 0; c < columns; ++c) {
     for (int r = c < whole_columns ? whole_rows : 0; r < depth; ++r) to[c * stride + r] = data[r * row_stride + c];
@@ -120,10 +159,13 @@ void AddOuterProducts(const Matrix& transposed_x, const RowsBuffer& dy, int firs
     for (int r = 0; r < count; ++r) {
       float* to = dw + static_cast<size_t>(left + r) * k + static_cast<size_t>(block) * width;
       const float* from = &y[static_cast<size_t>(r) * width];
-      for (int c = 0; c < transposed_x.columns(block); ++c) to[c] += from[c];
+      AddRow(from, transposed_x.columns(block), to);
     }
   }
 }
+
+// Rows of a weight's gradient that one thread makes at a time: enough such units for all threads to have as much to do.
+int GradientRows(int width) { return std::clamp(width / 8 / kRowTile * kRowTile, 2 * kRowTile, kRowChunk); }
 
 template <class T>
 void WeightGradient(Matrix& transposed_x, ThreadPool& pool, const RowsBuffer& dy, const RowsBuffer& x, int first,
@@ -132,9 +174,10 @@ void WeightGradient(Matrix& transposed_x, ThreadPool& pool, const RowsBuffer& dy
     transposed_x.PackColumns(block, x.row(first), x.type(), static_cast<ptrdiff_t>(x.stride_bytes() / sizeof(T)),
                              depth);
   });
-  pool.ParallelFor((dy.width() + kRowChunk - 1) / kRowChunk, [&](int chunk, int) {
-    const int left = chunk * kRowChunk;
-    AddOuterProducts<T>(transposed_x, dy, first, depth, left, std::min(kRowChunk, dy.width() - left), dw);
+  const int rows = GradientRows(dy.width());
+  pool.ParallelFor((dy.width() + rows - 1) / rows, [&](int chunk, int) {
+    const int left = chunk * rows;
+    AddOuterProducts<T>(transposed_x, dy, first, depth, left, std::min(rows, dy.width() - left), dw);
   });
 }
 
@@ -193,8 +236,7 @@ void TrainingOps::Round(const float* from, ptrdiff_t stride, int rows, RowsBuffe
     if (type() == Type::kFloat32) {
       std::memcpy(to.row(r), row, to.width() * sizeof(float));
     } else {
-      auto* out = static_cast<uint16_t*>(to.row(r));
-      for (int i = 0; i < to.width(); ++i) out[i] = ToBfloat16(row[i]);
+      RoundRow(row, to.width(), static_cast<uint16_t*>(to.row(r)));
     }
   });
 }

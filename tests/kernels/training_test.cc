@@ -367,6 +367,25 @@ TEST_F(DifferencesTest, OfProducts) {
   Check("w", w, dw, [&](const Floats& now) { return loss(now, x); });
 }
 
+TEST(Rounding, IsToTheNearestEvenForEveryKindOfNumber) {
+  ThreadPool pool(1);
+  const auto backend = Backend::Create(HostIsa(), Type::kBfloat16);
+  const auto ops = TrainingOps::Create(*backend, pool);
+  Floats values = {0.0f, -0.0f, 1.0f, -1.0f, 3.0e38f, -3.4e38f, 1e-45f, -1e-40f, INFINITY, -INFINITY, NAN, -NAN};
+  for (uint32_t bits : {0x3f808000u, 0x3f818000u, 0x3f808001u, 0xbf817fffu, 0x7f7fffffu, 0x7f800001u, 0xffffffffu}) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    values.push_back(value);
+  }
+  const auto more = Normal(64, 5, 1e3f);
+  values.insert(values.end(), more.begin(), more.end());
+  const int count = static_cast<int>(values.size());
+  RowsBuffer rounded(Type::kBfloat16, 1, count);
+  ops->Round(values.data(), count, 1, rounded);
+  for (int i = 0; i < count; ++i)
+    EXPECT_EQ(static_cast<const uint16_t*>(rounded.row(0))[i], ToBfloat16(values[static_cast<size_t>(i)])) << i;
+}
+
 TEST_F(DifferencesTest, TurningBackUndoesTurning) {
   const auto x = Normal(kRows * kQkv, 95);
   Floats cosine(64 * 8), sine(64 * 8), turned = x;
