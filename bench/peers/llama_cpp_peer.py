@@ -174,7 +174,7 @@ class Context:
                     enqueue(work.finish(index, number, slot.made))
 
 
-# The best of those tried (bench/README.md): slots at once, by what the work looks like.
+# Slots at once, the better of the two numbers tried on flat work (bench/README.md).
 SLOTS = 8
 
 
