@@ -11,10 +11,10 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/paths.h"
+#include "bench/figure.h"
 #include "bench/sandbox_recorded.h"
 
 namespace orrery {
@@ -28,15 +28,7 @@ bool json = false;
 
 void Report(const std::string& name, const std::string& metric, double value, const std::string& unit,
             const std::string& conditions) {
-  if (json) {
-    fmt::print(
-        "{}\n",
-        nlohmann::json{{"case", name}, {"metric", metric}, {"value", value}, {"unit", unit}, {"conditions", conditions}}
-            .dump());
-  } else {
-    fmt::print("{:<18} {:<28} {:>10.3f} {:<8} {}\n", name, metric, value, unit, conditions);
-  }
-  std::fflush(stdout);
+  bench::Print({name, metric, value, unit, conditions, {}}, json);
 }
 
 std::unique_ptr<Sandbox> Start(int snapshots) {

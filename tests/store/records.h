@@ -23,6 +23,7 @@ struct CandidateText {
   std::string answer = {};
   int tolerated_errors = 0;
   int merged = 1;
+  int tokens = 0;  // sampled for it, the merged ones included
 };
 
 inline flatbuffers::Offset<schema::Expansion> AddExpansion(flatbuffers::FlatBufferBuilder& builder,
@@ -43,6 +44,7 @@ inline flatbuffers::Offset<schema::Expansion> AddExpansion(flatbuffers::FlatBuff
     candidate.add_answer(answer);
     candidate.add_tolerated_errors(static_cast<uint8_t>(one.tolerated_errors));
     candidate.add_merged(static_cast<uint16_t>(one.merged));
+    candidate.add_tokens(static_cast<uint32_t>(one.tokens));
     candidates.push_back(candidate.Finish());
   }
   return schema::CreateExpansionDirect(builder, problem.c_str(), &path, &candidates, tokens,

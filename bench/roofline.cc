@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/roofline.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <dnnl.hpp>
+#include <vector>
+
+#include "bench/product.h"
+#include "kernels/thread_pool.h"
+
+namespace orrery::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using DataType = dnnl::memory::data_type;
+
+double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// Bytes a second that all threads read together from memory that no cache holds.
+double MeasureMemory(kernels::ThreadPool& pool) {
+  constexpr size_t kWords = size_t{48} << 20;  // 384 MiB in all
+  const std::vector<uint64_t> memory(kWords, 1);
+  const int parts = pool.threads();
+  std::vector<uint64_t> sums(static_cast<size_t>(parts) * 8);
+  double best = 1e9;
+  for (int repeat = 0; repeat < 4; ++repeat) {
+    const auto start = Clock::now();
+    pool.ParallelFor(parts, [&](int part, int) {
+      const size_t begin = kWords / parts * part, end = kWords / parts * (part + 1);
+      uint64_t sum = 0;
+      for (size_t i = begin; i < end; ++i) sum += memory[i];
+      sums[static_cast<size_t>(part) * 8] += sum;
+    });
+    best = std::min(best, Since(start));
+  }
+  // The sums are used, so that the reading is not left out.
+  return sums[0] == 0 ? 0 : kWords * sizeof(uint64_t) / best;
+}
+
+// Seconds of the fastest of several calls, about 0.1 s of them.
+template <class Fn>
+double Fastest(Fn&& fn) {
+  double best = 1e9, all = 0;
+  for (int i = 0; i < 3 || (all < 0.1 && i < 1000); ++i) {
+    const auto start = Clock::now();
+    fn();
+    const double seconds = Since(start);
+    best = std::min(best, seconds);
+    all += seconds;
+  }
+  return best;
+}
+
+}  // namespace
+
+double ProductType::WeightBytes() const {
+  return weights == kernels::WeightType::kInt8 ? 1 : static_cast<double>(kernels::Size(type));
+}
+
+double Roofline::Seconds(double n, double k, double rows, const ProductType& type) const {
+  return std::max(2 * n * k * rows / flops_per_second, n * k * type.WeightBytes() / bytes_per_second);
+}
+
+Roofline MeasureRoofline(const ProductType& type, int threads) {
+  kernels::ThreadPool pool(threads);
+  Roofline roofline;
+  roofline.bytes_per_second = MeasureMemory(pool);
+  const auto backend = kernels::Backend::Create(kernels::HostIsa(), type.type, type.weights);
+  for (const auto& [n, k] : {std::pair{512, 512}, {1024, 1024}, {2048, 1024}}) {
+    for (const int rows : {256, 512, 1024}) {
+      const double flops = 2.0 * n * k * rows;
+      DnnlProduct library(n, k, rows, type, threads);
+      roofline.flops_per_second = std::max(roofline.flops_per_second, flops / Fastest([&] { library.Run(); }));
+      Products ours(*backend, pool, n, k, 1);
+      roofline.flops_per_second = std::max(roofline.flops_per_second, flops / Fastest([&] { ours.Run(0, rows); }));
+    }
+  }
+  return roofline;
+}
+
+double BatchSeconds(const model::ModelShape& shape, double rows, double sampled, const Roofline& roofline,
+                    const ProductType& type) {
+  const double width = shape.width, query = shape.query_width();
+  const double layer = roofline.Seconds(query + 2 * shape.key_width(), width, rows, type) +
+                       roofline.Seconds(width, query, rows, type) +
+                       roofline.Seconds(2 * shape.feed_forward, width, rows, type) +
+                       roofline.Seconds(width, shape.feed_forward, rows, type);
+  const double output = sampled > 0 ? roofline.Seconds(shape.vocabulary, width, sampled, type) : 0;
+  return shape.layers * layer + output;
+}
+
+struct DnnlProduct::Parts {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  dnnl::memory x, w, y;
+  dnnl::matmul product;
+};
+
+DnnlProduct::DnnlProduct(int n, int k, int rows, const ProductType& type, int threads)
+    : parts_(std::make_unique<Parts>()), threads_(threads) {
+  omp_set_num_threads(threads);  // the library plans for so many
+  using Format = dnnl::memory::format_tag;
+  const bool int8 = type.weights == kernels::WeightType::kInt8;
+  const DataType in = int8 ? DataType::s8 : type.type == kernels::Type::kFloat32 ? DataType::f32 : DataType::bf16;
+  const dnnl::memory::desc x({rows, k}, in, Format::ab), any({k, n}, in, Format::any),
+      y({rows, n}, int8 ? DataType::s32 : DataType::f32, Format::ab);
+  const dnnl::matmul::primitive_desc plan(dnnl::matmul::desc(x, any, y), parts_->engine);
+  parts_->x = dnnl::memory(plan.src_desc(), parts_->engine);
+  parts_->w = dnnl::memory(plan.weights_desc(), parts_->engine);
+  parts_->y = dnnl::memory(plan.dst_desc(), parts_->engine);
+  // These bytes make ordinary numbers of any type.
+  std::fill_n(static_cast<uint8_t*>(parts_->x.get_data_handle()), parts_->x.get_desc().get_size(), uint8_t{0x3d});
+  std::fill_n(static_cast<uint8_t*>(parts_->w.get_data_handle()), parts_->w.get_desc().get_size(), uint8_t{0x3d});
+  parts_->product = dnnl::matmul(plan);
+}
+
+DnnlProduct::~DnnlProduct() = default;
+
+void DnnlProduct::Run() {
+  omp_set_num_threads(threads_);
+  parts_->product.execute(parts_->stream,
+                          {{DNNL_ARG_SRC, parts_->x}, {DNNL_ARG_WEIGHTS, parts_->w}, {DNNL_ARG_DST, parts_->y}});
+  parts_->stream.wait();
+}
+
+}  // namespace orrery::bench

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What this machine allows matrix products, measured now: how fast it multiplies where nothing is waited for, and how
+// fast it reads memory. A product can be no faster than the slower of the two lets it.
+
+#include <memory>
+
+#include "kernels/kernels.h"
+#include "model/shape.h"
+
+namespace orrery::bench {
+
+// Of weights; activations follow (model/engine.h).
+struct ProductType {
+  kernels::Type type = kernels::Type::kBfloat16;
+  kernels::WeightType weights = kernels::WeightType::kSame;
+
+  double WeightBytes() const;
+};
+
+struct Roofline {
+  double flops_per_second = 0;
+  double bytes_per_second = 0;
+
+  // The least seconds for a product with n × k weights that are read from memory once.
+  double Seconds(double n, double k, double rows, const ProductType& type) const;
+};
+
+// Two seconds or so. The peak is the best of oneDNN's and our own products of several sizes, all of whose operands lie
+// in the caches.
+Roofline MeasureRoofline(const ProductType& type, int threads);
+
+// The least seconds for the matrix products of a batch: all layers' for `rows` rows, the output's for `sampled` rows.
+double BatchSeconds(const model::ModelShape& shape, double rows, double sampled, const Roofline& roofline,
+                    const ProductType& type);
+
+// oneDNN's own product of whole matrices, weights packed as it likes: what a user of the library has.
+class DnnlProduct {
+ public:
+  DnnlProduct(int n, int k, int rows, const ProductType& type, int threads);
+  ~DnnlProduct();
+  void Run();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+  int threads_;
+};
+
+}  // namespace orrery::bench
