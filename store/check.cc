@@ -132,16 +132,17 @@ std::vector<RolloutEnd> RecordedEnds(const schema::TreeRecord& record, const sea
 void CheckValues(const schema::TreeRecord& record, const search::Tree& tree, const search::Rules& rules,
                  Findings* findings) {
   const std::vector<Path> paths = NodePaths(record);
+  for (size_t i = 0; i < tree.rollouts.size(); ++i) {
+    const search::Node& end = tree.nodes[static_cast<size_t>(tree.rollouts[i].node)];
+    findings->Same(fmt::format("rollout {}", i), "value", tree.rollouts[i].value,
+                   search::ValueOf(rules, end.end, end.right, end.score));
+  }
+  if (!findings->empty()) return;  // nodes follow from them
   search::Tree annotated = tree;
   search::Annotate(&annotated, rules);
   for (size_t i = 0; i < tree.nodes.size(); ++i) {
     findings->Same(PathText(paths[i]), "visits", tree.nodes[i].visits, annotated.nodes[i].visits);
     findings->Same(PathText(paths[i]), "value_sum", tree.nodes[i].value_sum, annotated.nodes[i].value_sum);
-  }
-  for (size_t i = 0; i < tree.rollouts.size(); ++i) {
-    const search::Node& end = tree.nodes[static_cast<size_t>(tree.rollouts[i].node)];
-    findings->Same(fmt::format("rollout {}", i), "value", tree.rollouts[i].value,
-                   search::ValueOf(rules, end.end, end.right, end.score));
   }
   const bool solved = std::ranges::any_of(tree.rollouts, [&](const search::Rollout& rollout) {
     return tree.nodes[static_cast<size_t>(rollout.node)].right;
