@@ -8,17 +8,6 @@
 namespace orrery::actors {
 namespace {
 
-schema::Grade RecordGrade(reasoning::Grade grade) {
-  switch (grade) {
-    case reasoning::Grade::kEqual: return schema::Grade::Equal;
-    case reasoning::Grade::kDifferent: return schema::Grade::Different;
-    case reasoning::Grade::kNotParsed: return schema::Grade::NotParsed;
-    case reasoning::Grade::kTimeOut: return schema::Grade::TimeOut;
-    case reasoning::Grade::kFailed: break;
-  }
-  return schema::Grade::Failed;
-}
-
 sandbox::Step StepOf(const schema::RunStep& step) { return {.code = step.code()->str(), .seed = step.seed()}; }
 
 RanChunk Run(sandbox::Sandbox& sandbox, const schema::Run& message) {
@@ -61,7 +50,7 @@ grader_actor::behavior_type grader_worker(grader_actor::stateful_pointer<grader_
         Probe probe(meter, request->sent());
         const auto grade = self->state.grader->Compare(request->reference()->str(), request->answer()->str());
         flatbuffers::FlatBufferBuilder builder(64);
-        builder.Finish(schema::CreateGraded(builder, RecordGrade(grade)));
+        builder.Finish(schema::CreateGraded(builder, store::RecordGrade(grade)));
         return GradedChunk(std::move(builder));
       },
   };

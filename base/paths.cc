@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/paths.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +9,8 @@
 #include <fstream>
 #include <sstream>
 #include <vector>
+
+#include "base/atomic_file.h"
 
 namespace orrery {
 namespace {
@@ -66,28 +67,9 @@ StatusOr<std::string> ReadFile(const std::filesystem::path& path) {
 }
 
 Status WriteFileAtomically(const std::filesystem::path& path, std::string_view content) {
-  const std::string beside = path.string() + ".partial";
-  const int file = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return Failed("{}: cannot be written ({})", beside, std::strerror(errno));
-  size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t written = write(file, content.data() + done, content.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const int reason = errno;
-      close(file);
-      unlink(beside.c_str());
-      return Failed("{}: writing failed ({})", beside, std::strerror(reason));
-    }
-    done += static_cast<size_t>(written);
-  }
-  const bool flushed = fsync(file) == 0;
-  const int reason = errno;
-  close(file);
-  if (!flushed) return Failed("{}: flushing failed ({})", beside, std::strerror(reason));
-  if (rename(beside.c_str(), path.c_str()) != 0)
-    return Failed("{}: renaming failed ({})", path.string(), std::strerror(errno));
-  return absl::OkStatus();
+  ORRERY_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
+  ORRERY_RETURN_IF_ERROR(file.Write(content));
+  return file.Commit();
 }
 
 }  // namespace orrery

@@ -31,6 +31,7 @@ constexpr std::array kAnswerFields = {"answer", "final_answer"};
 constexpr std::array kSolutionFields = {"solution", "response"};
 constexpr std::array kIdFields = {"id", "unique_id", "index"};
 constexpr std::array kLevelFields = {"level", "difficulty"};
+constexpr std::array kLicenceFields = {"license", "licence"};
 
 // A string, or a number as text. Empty where none of the fields is there or not null; an error where it is of another
 // type.
@@ -231,6 +232,8 @@ StatusOr<Problem> ParseProblem(std::string_view line) {
   problem.id = id.value_or("");
   ORRERY_ASSIGN_OR_RETURN(auto level, TextField(object, kLevelFields));
   problem.level = level.value_or("");
+  ORRERY_ASSIGN_OR_RETURN(auto licence, TextField(object, kLicenceFields));
+  problem.licence = licence.value_or("");
   ORRERY_ASSIGN_OR_RETURN(auto source, TextField(object, std::array{"source"}));
   problem.source = source && !source->empty() ? *std::move(source) : Shape(object);
   return problem;

@@ -24,6 +24,7 @@ struct Problem {
   std::string checker;   // Python that judges an answer in place of a comparison (verifier.h); usually empty
   std::string source;    // "gsm8k", "math", "plain", or the file's own field
   std::string level;     // the file's own word for difficulty, may be empty
+  std::string licence;   // the file's own word for what may be done with the text, may be empty
 };
 
 enum class BadLine : uint8_t { kSkip, kFatal };

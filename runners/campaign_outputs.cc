@@ -5,25 +5,14 @@
 
 #include "actors/context.h"
 #include "base/paths.h"
-#include "reasoning/prompt.h"
 #include "runners/settings.h"
+#include "runners/training_prompt.h"
 #include "store/export.h"
 #include "store/report.h"
 #include "store/summary.h"
 
 namespace orrery::runners {
 namespace {
-
-// Problems are written for training as a fine-tuned policy will read them, whatever the prompt of the policy that
-// solved them.
-std::string TrainingPrompt(const std::string& question) {
-  reasoning::Problem problem;
-  problem.question = question;
-  std::string text;
-  const auto prompt = reasoning::BuiltInPrompt(reasoning::PromptForm::kFineTuned);
-  for (const auto& piece : reasoning::Prompt(prompt, problem)) text += piece.text;
-  return text;
-}
 
 std::vector<store::ProblemName> Names(const std::vector<reasoning::Problem>& problems) {
   std::vector<store::ProblemName> names;

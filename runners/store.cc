@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks into a run's store. A subcommand is a file store_NAME.cc with its options as a struct and one function.
+// Looks into a run's store. A subcommand is a function of runners/store_NAME.h with its options as a struct.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <functional>
 
 #include "base/paths.h"
+#include "runners/store_compact.h"
+#include "runners/store_diff.h"
+#include "runners/store_export.h"
+#include "runners/store_list.h"
+#include "runners/store_show.h"
 #include "runners/store_verify.h"
 
 namespace orrery {
@@ -16,25 +22,148 @@ int Exit(const StatusOr<int>& code) {
   return ExitCode(code.status());
 }
 
+// What the chosen subcommand does, once its flags are read.
+using Chosen = std::function<StatusOr<int>()>;
+
+// A subcommand on one run, whose folder comes first.
+CLI::App* Add(CLI::App& app, const char* name, const char* what, std::string* run) {
+  CLI::App* command = app.add_subcommand(name, what);
+  command->add_option("RUN", *run, "the folder of a run")->required();
+  return command;
+}
+
+void AddLists(CLI::App& app, Chosen* chosen) {
+  struct Flags {
+    std::string run;
+    bool json = false;
+  };
+  const auto add = [&](const char* name, const char* what, const char* json,
+                       StatusOr<int> (*act)(const runners::ListOptions&)) {
+    auto flags = std::make_shared<Flags>();
+    CLI::App* command = Add(app, name, what, &flags->run);
+    command->add_flag("--json", flags->json, json);
+    command->callback([=] { *chosen = [=] { return act({CallerPath(flags->run), flags->json}); }; });
+  };
+  add("ls", "a line a problem: solved, difficulty, rollouts, expansions, tokens", "an object a line",
+      runners::ListProblems);
+  add("stats", "counts of records, verdicts, tokens and bytes, by difficulty, level and source", "one object",
+      runners::CountStore);
+}
+
+void AddShows(CLI::App& app, Chosen* chosen) {
+  struct Flags {
+    std::string run;
+    runners::ShowOptions options;
+  };
+  const auto add = [&](const char* name, const char* what, StatusOr<int> (*act)(const runners::ShowOptions&)) {
+    auto flags = std::make_shared<Flags>();
+    CLI::App* command = Add(app, name, what, &flags->run);
+    command->add_option("PROBLEM", flags->options.problem, "its id, its key, or a beginning that only one has")
+        ->required();
+    command->callback([=] {
+      flags->options.run = CallerPath(flags->run);
+      *chosen = [=] { return act(flags->options); };
+    });
+    return std::pair(command, flags);
+  };
+  const auto [show, show_flags] =
+      add("show", "question, answer and the best trajectories as text", runners::ShowProblem);
+  show->add_option("--trajectories", show_flags->options.trajectories, "so many of the best")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  const auto [tree, tree_flags] =
+      add("tree", "the tree in lines: visits N, mean value Q, verdict, grade", runners::ShowTree);
+  tree->add_flag("--all", tree_flags->options.all, "candidates that no rollout visited too");
+}
+
+void AddExport(CLI::App& app, Chosen* chosen) {
+  struct Flags {
+    std::string run, out;
+    runners::ExportCommand command;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = Add(app, "export", "what trainers read, with a data card", &flags->run);
+  command->add_option("--format", flags->command.format, "sft, preferences, kto, stepwise or records")
+      ->check(CLI::IsMember({"sft", "preferences", "kto", "stepwise", "records"}))
+      ->capture_default_str();
+  command->add_flag("--parquet", flags->command.parquet, "a Parquet file in place of JSON lines");
+  command->add_flag("--messages", flags->command.messages,
+                    "of sft: a chat's messages in place of prompt and completion");
+  command
+      ->add_option("--per-problem", flags->command.per_problem,
+                   "trajectories of each problem at most, right and wrong ones apart; 0 is all (2 of sft, else all)")
+      ->check(CLI::Range(0, 1'000'000));
+  command->add_option("--out", flags->out, "the folder to write (RUN/export/FORMAT)");
+  command->callback([=] {
+    flags->command.run = CallerPath(flags->run);
+    flags->command.out = CallerPath(flags->out);
+    *chosen = [=] { return runners::ExportStore(flags->command); };
+  });
+}
+
+void AddVerify(CLI::App& app, Chosen* chosen) {
+  struct Flags {
+    std::string run;
+    runners::VerifyOptions options;
+  };
+  auto flags = std::make_shared<Flags>();
+  auto& options = flags->options;
+  CLI::App* command = Add(app, "verify", "check every record; exits 1 where something differs", &flags->run);
+  command->add_flag(
+      "--rerun", options.rerun,
+      "run every recorded step and compare every answer again: verdict, bytes and grade must be the same");
+  command->add_option("--limit", options.limit, "so many trees; 0 is all");
+  command->add_option("--sandboxes", options.sandboxes, "interpreters at the same time; 0 is one for each core")
+      ->check(CLI::Range(0, 1024));
+  command->add_flag("--json", options.json, "an object a difference, then one for all");
+  command->callback([=] {
+    flags->options.run = CallerPath(flags->run);
+    *chosen = [=] { return runners::VerifyStore(flags->options); };
+  });
+}
+
+void AddCompact(CLI::App& app, Chosen* chosen) {
+  auto run = std::make_shared<std::string>();
+  CLI::App* command = Add(app, "compact", "write the files anew: what was replaced leaves the disk", run.get());
+  command->callback([=] { *chosen = [=] { return runners::CompactStore(CallerPath(*run)); }; });
+}
+
+void AddDiff(CLI::App& app, Chosen* chosen) {
+  struct Flags {
+    std::string a, b;
+    runners::DiffOptions options;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("diff", "compare two runs problem by problem; exits 1 where they differ");
+  command->add_option("A", flags->a, "the folder of a run")->required();
+  command->add_option("B", flags->b, "the folder of another")->required();
+  command->add_option("--show", flags->options.shown, "problems whose first differing expansions are shown")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  command->add_flag("--json", flags->options.json, "an object a differing problem, then one for all");
+  command->callback([=] {
+    flags->options.a = CallerPath(flags->a);
+    flags->options.b = CallerPath(flags->b);
+    *chosen = [=] { return runners::DiffStores(flags->options); };
+  });
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Looks into the store of a run.", "store");
   app.require_subcommand(1);
-  std::string run;
-  runners::VerifyOptions verify;
-  auto* verifying = app.add_subcommand("verify", "check that the records are whole; exits 1 where something differs");
-  verifying->add_option("RUN", run, "the folder of a run")->required();
-  verifying->add_flag("--rerun", verify.rerun, "run every recorded step again: its verdict and bytes must be the same");
-  verifying->add_option("--limit", verify.limit, "so many trees; 0 is all");
-  verifying->add_option("--sandboxes", verify.sandboxes, "interpreters at the same time; 0 is one for each core")
-      ->check(CLI::Range(0, 1024));
-  verifying->add_flag("--json", verify.json, "an object a difference, then one for all");
+  Chosen chosen;
+  AddLists(app, &chosen);
+  AddShows(app, &chosen);
+  AddExport(app, &chosen);
+  AddVerify(app, &chosen);
+  AddCompact(app, &chosen);
+  AddDiff(app, &chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  verify.run = CallerPath(run);
-  return Exit(runners::VerifyStore(verify));
+  return Exit(chosen());
 }
 
 }  // namespace

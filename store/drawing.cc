@@ -43,16 +43,6 @@ std::vector<Place> Layout(const search::Tree& tree, int count) {
   return places;
 }
 
-std::string_view EndWord(const search::Node& node) {
-  switch (node.end) {
-    case search::End::kAnswered: return node.right ? "right" : "wrong";
-    case search::End::kDeadEnd: return "dead end";
-    case search::End::kDepthLimit: return "too deep";
-    case search::End::kNone: break;
-  }
-  return "";
-}
-
 std::string_view EndSign(const search::Node& node) {
   switch (node.end) {
     case search::End::kAnswered: return node.right ? "✓" : "✗";
@@ -97,6 +87,16 @@ std::string Node(const schema::TreeRecord& record, const search::Tree& tree, int
 
 std::string ColourClass(double q) {
   return fmt::format("q{}", std::clamp(static_cast<int>(std::lround((q + 1) * 3)), 0, 6));
+}
+
+std::string_view EndWord(const search::Node& node) {
+  switch (node.end) {
+    case search::End::kAnswered: return node.right ? "right" : "wrong";
+    case search::End::kDeadEnd: return "dead end";
+    case search::End::kDepthLimit: return "too deep";
+    case search::End::kNone: break;
+  }
+  return "";
 }
 
 std::string FirstWords(std::string_view step) {

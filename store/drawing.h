@@ -4,6 +4,7 @@
 // The report's pictures, as inline SVG that follows the page's colours (store/report_page.h).
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "schema/records_generated.h"
@@ -26,6 +27,9 @@ std::string DrawTree(const schema::TreeRecord& record, const search::Tree& tree,
 
 // The colour class of a value in [-1, 1]: "q0" (−1) to "q6" (+1).
 std::string ColourClass(double q);
+
+// "right", "wrong", "dead end", "too deep"; empty where the search goes on.
+std::string_view EndWord(const search::Node& node);
 
 // A step's first line that says something: without "#" and markers.
 std::string FirstWords(std::string_view step);

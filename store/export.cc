@@ -23,16 +23,6 @@ std::string_view ViewOf(const flatbuffers::String* text) {
   return text == nullptr ? std::string_view() : text->string_view();
 }
 
-std::string PromptFor(const ExportOptions& options, const schema::TreeRecord& record) {
-  std::string prompt = options.prompt(std::string(ViewOf(record.question())));
-  if (prompt.ends_with(kFirstLine)) prompt.resize(prompt.size() - kFirstLine.size());
-  return prompt;
-}
-
-std::string Whole(const ExportOptions& options, const schema::TreeRecord& record, const std::vector<int>& nodes) {
-  return std::string(kFirstLine) + SolutionText(record, nodes, options.output_limit);
-}
-
 void AddTrajectories(const ProblemName& problem, const schema::TreeRecord& record, const search::Tree& tree,
                      const ExportOptions& options, std::string* lines, uint64_t* count) {
   for (const search::Trajectory& trajectory : search::BestTrajectories(tree, options.best_trajectories)) {
@@ -43,8 +33,8 @@ void AddTrajectories(const ProblemName& problem, const schema::TreeRecord& recor
     object["source"] = ViewOf(record.source());
     object["level"] = ViewOf(record.level());
     object["question"] = ViewOf(record.question());
-    object["prompt"] = PromptFor(options, record);
-    object["completion"] = Whole(options, record, trajectory.nodes);
+    object["prompt"] = TrainingPrompt(options, record);
+    object["completion"] = TrainingText(options, record, trajectory.nodes);
     object["answer"] = ViewOf(CandidateOf(record, trajectory.nodes.back())->answer());
     object["mean_q"] = trajectory.mean_q;
     object["min_q"] = trajectory.min_q;
@@ -60,13 +50,13 @@ void AddPreferences(const ProblemName& problem, const schema::TreeRecord& record
                     const ExportOptions& options, std::string* lines, uint64_t* count) {
   for (const search::PreferencePair& pair : search::PreferencePairs(tree, options.pairs)) {
     const auto side = [&](const std::vector<int>& nodes) {
-      return pair.whole ? Whole(options, record, nodes)
+      return pair.whole ? TrainingText(options, record, nodes)
                         : std::string(ViewOf(CandidateOf(record, nodes.back())->text()));
     };
     Json object;
     object["problem"] = problem.id;
     object["question"] = ViewOf(record.question());
-    object["prompt"] = PromptFor(options, record) + (pair.whole ? "" : Whole(options, record, pair.prefix));
+    object["prompt"] = TrainingPrompt(options, record) + (pair.whole ? "" : TrainingText(options, record, pair.prefix));
     object["chosen"] = side(pair.chosen);
     object["rejected"] = side(pair.rejected);
     object["q_chosen"] = pair.q_chosen;
@@ -79,6 +69,17 @@ void AddPreferences(const ProblemName& problem, const schema::TreeRecord& record
 }
 
 }  // namespace
+
+std::string TrainingPrompt(const ExportOptions& options, const schema::TreeRecord& record) {
+  std::string prompt = options.prompt(std::string(ViewOf(record.question())));
+  if (prompt.ends_with(kFirstLine)) prompt.resize(prompt.size() - kFirstLine.size());
+  return prompt;
+}
+
+std::string TrainingText(const ExportOptions& options, const schema::TreeRecord& record,
+                         const std::vector<int>& nodes) {
+  return std::string(kFirstLine) + SolutionText(record, nodes, options.output_limit);
+}
 
 StatusOr<ExportCounts> ExportTraining(const Store& store, const std::vector<ProblemName>& problems,
                                       const ExportOptions& options, const std::filesystem::path& trajectories,

@@ -33,6 +33,11 @@ struct ExportOptions {
   search::PairRules pairs;
 };
 
+// What a training reads before a solution of this record's problem.
+std::string TrainingPrompt(const ExportOptions& options, const schema::TreeRecord& record);
+// The steps of a path as a training reads them: `<code>` and the solution. `nodes` begins at the root's child.
+std::string TrainingText(const ExportOptions& options, const schema::TreeRecord& record, const std::vector<int>& nodes);
+
 struct ExportCounts {
   uint64_t problems = 0;  // with a finished tree
   uint64_t trajectories = 0;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "store/store.h"
 
@@ -23,6 +24,15 @@ inline std::string ProblemPrefix(std::string_view problem) {
 
 inline std::string ExpansionKey(std::string_view problem, const uint8_t* path, size_t depth) {
   return ProblemPrefix(problem).append(reinterpret_cast<const char*>(path), depth);
+}
+
+// Back again; a key that is none gives an empty problem.
+inline std::pair<std::string_view, Path> SplitExpansionKey(std::string_view key) {
+  size_t length = 0;
+  for (size_t i = 0; i < 4 && i < key.size(); ++i) length = length << 8 | static_cast<uint8_t>(key[i]);
+  if (key.size() < 4 || length > key.size() - 4) return {};
+  const std::string_view path = key.substr(4 + length);
+  return {key.substr(4, length), Path(path.begin(), path.end())};
 }
 
 }  // namespace orrery::store

@@ -50,6 +50,17 @@ schema::Verdict RecordVerdict(sandbox::Verdict verdict) {
   return schema::Verdict::Internal;
 }
 
+schema::Grade RecordGrade(reasoning::Grade grade) {
+  switch (grade) {
+    case reasoning::Grade::kEqual: return schema::Grade::Equal;
+    case reasoning::Grade::kDifferent: return schema::Grade::Different;
+    case reasoning::Grade::kNotParsed: return schema::Grade::NotParsed;
+    case reasoning::Grade::kTimeOut: return schema::Grade::TimeOut;
+    case reasoning::Grade::kFailed: break;
+  }
+  return schema::Grade::Failed;
+}
+
 StatusOr<std::vector<RecordedStep>> RecordedSteps(const schema::TreeRecord& tree, uint64_t seed) {
   const uint64_t key = reasoning::TreeRandomKey(seed, TextOf(tree.problem()));
   Expansions expansions;

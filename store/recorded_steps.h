@@ -8,13 +8,15 @@
 #include <vector>
 
 #include "base/status.h"
+#include "reasoning/grader.h"
 #include "sandbox/sandbox.h"
 #include "store/store.h"
 
 namespace orrery::store {
 
-// The verdict as records spell it.
+// The verdict and the grade as records spell them.
 schema::Verdict RecordVerdict(sandbox::Verdict verdict);
+schema::Grade RecordGrade(reasoning::Grade grade);
 
 struct RecordedStep {
   Path path;                     // of the node that was expanded

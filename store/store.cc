@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/store.h"
 
-#include <fcntl.h>
-#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -14,6 +11,7 @@
 
 #include "store/copy.h"
 #include "store/keys.h"
+#include "store/rocks.h"
 
 namespace orrery::store {
 
@@ -23,84 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kFormat = "1";  // of keys and column families; a record's own format is its schema
 constexpr std::string_view kMarkPrefix = "mark/";
-
-// Order of the handles that RocksDB gives back.
-enum Family : size_t { kDefault, kMeta, kExpansions, kTrees };
-const std::vector<std::string>& FamilyNames() {
-  static const std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName, "meta", "expansions", "trees"};
-  return names;
-}
-
-rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-// RocksDB's status as ours: what was tried, in which folder, and the remedy where there is one.
-Status Translated(const rocksdb::Status& status, const fs::path& folder, std::string_view trying) {
-  if (status.ok()) return absl::OkStatus();
-  if (status.IsCorruption())
-    return Corrupt("the store in {} is damaged ({}): {}", folder.string(), trying, status.ToString());
-  if (status.IsNoSpace())
-    return Failed("no space is left for the store in {} ({}): free some and run again; nothing acknowledged is lost",
-                  folder.string(), trying);
-  return Failed("the store in {} failed ({}): {}", folder.string(), trying, status.ToString());
-}
-
-// Which other process holds RocksDB's lock, 0 if none is to be found.
-pid_t LockHolder(const fs::path& folder) {
-  const int file = ::open((folder / "LOCK").c_str(), O_RDWR | O_CLOEXEC);
-  if (file < 0) return 0;
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  const bool asked = ::fcntl(file, F_GETLK, &lock) == 0;
-  ::close(file);
-  return asked && lock.l_type != F_UNLCK ? lock.l_pid : 0;
-}
-
-Status TranslatedOpen(const rocksdb::Status& status, const fs::path& folder) {
-  const std::string text = status.ToString();
-  if (status.IsIOError() && text.find("lock hold by current process") != std::string::npos) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} is already open in this process",
-                      folder.string());
-  }
-  if (status.IsIOError() && text.find("/LOCK") != std::string::npos) {
-    if (const pid_t holder = LockHolder(folder); holder > 0) {
-      return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                        "the store in {} is in use by process {}: one run at a time writes to it", folder.string(),
-                        holder);
-    }
-  }
-  return Translated(status, folder, "opening");
-}
-
-// Everything that matters comes back as a status. The library's own log file is one more file to fail: Debian's build
-// stops the program by an assertion where a full disk cuts a line of it short.
-class NoLog final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char* format, va_list arguments) override {}
-};
-
-rocksdb::Options MakeOptions() {
-  rocksdb::Options options;
-  // The end of the log may be half a record after a crash: it was never acknowledged. Damage before that is an error,
-  // never a shorter store.
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  options.max_open_files = 256;
-  options.info_log = std::make_shared<NoLog>();
-  options.write_buffer_size = size_t{16} << 20;
-  options.max_total_wal_size = uint64_t{64} << 20;
-  const auto supported = rocksdb::GetSupportedCompressions();
-  const bool zstd = std::find(supported.begin(), supported.end(), rocksdb::kZSTD) != supported.end();
-  options.compression = zstd ? rocksdb::kZSTD : rocksdb::kNoCompression;
-  return options;
-}
-
-std::vector<rocksdb::ColumnFamilyDescriptor> Families(const rocksdb::Options& options) {
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const std::string& name : FamilyNames()) families.emplace_back(name, rocksdb::ColumnFamilyOptions(options));
-  return families;
-}
 
 // A folder that can be written to, made if it is not there.
 Status PrepareFolder(const fs::path& folder) {
@@ -116,8 +36,13 @@ Status PrepareFolder(const fs::path& folder) {
 
 class RocksStore final : public Store {
  public:
-  RocksStore(fs::path folder, rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families, bool writable)
-      : folder_(std::move(folder)), db_(db), families_(std::move(families)), writable_(writable) {}
+  RocksStore(fs::path folder, rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families, bool writable,
+             Status damage = absl::OkStatus())
+      : folder_(std::move(folder)),
+        db_(db),
+        families_(std::move(families)),
+        writable_(writable),
+        damage_(std::move(damage)) {}
 
   ~RocksStore() override {
     for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
@@ -129,12 +54,17 @@ class RocksStore final : public Store {
   Status ReadIdentity();
 
   std::string fingerprint() const override { return fingerprint_; }
+  Status damage() const override { return damage_; }
   void PutExpansion(std::string_view problem, const Path& path, const ExpansionChunk& expansion) override;
   void PutTree(std::string_view problem, const TreeChunk& tree) override;
   Status Commit() override;
   StatusOr<std::vector<ExpansionChunk>> Expansions(std::string_view problem) const override;
   StatusOr<std::optional<TreeChunk>> Tree(std::string_view problem) const override;
   Status ForEachTree(const std::function<bool(std::string_view, const TreeChunk&)>& visit) const override;
+  StatusOr<std::vector<std::string>> ProblemsBeginningWith(std::string_view prefix, size_t most) const override;
+  Status ForEachReadableTree(const VisitTree& visit) const override;
+  Status ForEachReadableExpansion(const VisitExpansion& visit) const override;
+  Status Compact() override;
   Status PutMark(std::string_view key, std::string_view value) override;
   StatusOr<std::optional<std::string>> Mark(std::string_view key) const override;
   StoreCounters Counters() const override;
@@ -145,6 +75,10 @@ class RocksStore final : public Store {
   StatusOr<std::optional<TreeChunk>> TreeAt(const rocksdb::ReadOptions& options, std::string_view problem) const;
   Status ReadMemo(const rocksdb::ReadOptions& options, std::string_view problem,
                   std::map<Path, ExpansionChunk>* found) const;
+  // Every record of a family that can be read, in the order of keys; what cannot is told as an error, after the key
+  // before it.
+  using VisitBytes = std::function<bool(std::string_view key, const StatusOr<std::string_view>& bytes)>;
+  Status ForEachReadable(Family family, const VisitBytes& visit) const;
   bool Empty() const;
   // Writes with an fsync; the first error stays, and every later write answers with it.
   Status Write(rocksdb::WriteBatch* batch, std::string_view trying);
@@ -153,6 +87,7 @@ class RocksStore final : public Store {
   const std::unique_ptr<rocksdb::DB> db_;
   const std::vector<rocksdb::ColumnFamilyHandle*> families_;
   const bool writable_;
+  const Status damage_;  // what opening had to pass over
   std::string fingerprint_;
 
   mutable std::mutex mutex_;  // guards all below
@@ -328,6 +263,73 @@ Status RocksStore::ForEachTree(const std::function<bool(std::string_view, const 
   return Translated(it->status(), folder_, "reading");
 }
 
+StatusOr<std::vector<std::string>> RocksStore::ProblemsBeginningWith(std::string_view prefix, size_t most) const {
+  std::vector<std::string> keys;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, families_[kTrees]));
+  for (it->Seek(ToSlice(prefix)); it->Valid() && it->key().starts_with(ToSlice(prefix)) && keys.size() < most;
+       it->Next())
+    keys.push_back(it->key().ToString());
+  ORRERY_RETURN_IF_ERROR(Translated(it->status(), folder_, "reading"));
+  return keys;
+}
+
+Status RocksStore::ForEachReadable(Family family, const VisitBytes& visit) const {
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}, families_[family]));
+  std::optional<std::string> last;
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    last = it->key().ToString();
+    if (!visit(*last, ToView(it->value()))) return absl::OkStatus();
+  }
+  if (!it->status().IsCorruption()) return Translated(it->status(), folder_, "reading");
+  const Status damage = Translated(it->status(), folder_, "reading");
+  const ReadableKeys readable = FindReadableKeys(
+      [&] { return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator({}, families_[family])); },
+      [&](const std::string& key) {
+        const rocksdb::Range below("", key);
+        uint64_t bytes = 0;
+        (void)db_->GetApproximateSizes(rocksdb::SizeApproximationOptions(), families_[family], &below, 1, &bytes);
+        return bytes;
+      });
+  for (const std::string& after : readable.damaged_after) {
+    if (!visit(after, damage)) return absl::OkStatus();
+  }
+  for (const std::string& key : readable.keys) {
+    if (last && key <= *last) continue;
+    ORRERY_ASSIGN_OR_RETURN(const auto bytes, Get({}, family, key));
+    if (bytes && !visit(key, std::string_view(*bytes))) return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+Status RocksStore::ForEachReadableTree(const VisitTree& visit) const {
+  return ForEachReadable(kTrees, [&](std::string_view key, const StatusOr<std::string_view>& bytes) {
+    if (!bytes.ok()) return visit(key, bytes.status());
+    return visit(key, TreeChunk::Verified(*bytes));
+  });
+}
+
+Status RocksStore::ForEachReadableExpansion(const VisitExpansion& visit) const {
+  return ForEachReadable(kExpansions, [&](std::string_view key, const StatusOr<std::string_view>& bytes) {
+    const auto [problem, path] = SplitExpansionKey(key);
+    if (!bytes.ok()) return visit(problem, path, bytes.status());
+    return visit(problem, path, ExpansionChunk::Verified(*bytes));
+  });
+}
+
+Status RocksStore::Compact() {
+  if (!writable_)
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} was opened for reading alone",
+                      folder_.string());
+  for (rocksdb::ColumnFamilyHandle* family : families_) {
+    rocksdb::FlushOptions flush;
+    ORRERY_RETURN_IF_ERROR(Translated(db_->Flush(flush, family), folder_, "compacting"));
+    rocksdb::CompactRangeOptions options;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    ORRERY_RETURN_IF_ERROR(Translated(db_->CompactRange(options, family, nullptr, nullptr), folder_, "compacting"));
+  }
+  return absl::OkStatus();
+}
+
 Status RocksStore::PutMark(std::string_view key, std::string_view value) {
   rocksdb::WriteBatch batch;
   batch.Put(families_[kMeta], std::string(kMarkPrefix).append(key), ToSlice(value));
@@ -362,16 +364,25 @@ StatusOr<std::unique_ptr<Store>> Store::Open(const fs::path& folder, std::string
   return store;
 }
 
-StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const fs::path& folder) {
+StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const fs::path& folder, OnDamage on_damage) {
   std::error_code error;
   if (!fs::exists(folder / "CURRENT", error)) return NotFound("there is no store in {}", folder.string());
-  const rocksdb::Options options = MakeOptions();
+  rocksdb::Options options = MakeOptions();
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::OpenForReadOnly(rocksdb::DBOptions(options), folder.string(), Families(options), &families, &db);
+  const auto open = [&] {
+    return rocksdb::DB::OpenForReadOnly(rocksdb::DBOptions(options), folder.string(), Families(options), &families,
+                                        &db);
+  };
+  rocksdb::Status status = open();
+  Status damage;
+  if (status.IsCorruption() && on_damage == OnDamage::kPassOver) {
+    damage = TranslatedOpen(status, folder);
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+    status = open();
+  }
   if (!status.ok()) return TranslatedOpen(status, folder);
-  auto store = std::make_unique<RocksStore>(folder, db, std::move(families), false);
+  auto store = std::make_unique<RocksStore>(folder, db, std::move(families), false, damage);
   ORRERY_RETURN_IF_ERROR(store->ReadIdentity());
   return store;
 }

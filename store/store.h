@@ -45,6 +45,12 @@ struct StoreCounters {
   double commit_seconds = 0;
 };
 
+// What reading does where files are damaged.
+enum class OnDamage : uint8_t {
+  kRefuse,
+  kPassOver,  // opens what is left: for looking and for saving
+};
+
 class Store {
  public:
   // Opens or makes the store in `folder`. `fingerprint` is the campaign's: a store of another one is refused
@@ -52,11 +58,14 @@ class Store {
   static StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& folder, std::string_view fingerprint,
                                                std::string_view configuration);
   // For looking only: no fingerprint is asked for.
-  static StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::filesystem::path& folder);
+  static StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::filesystem::path& folder,
+                                                       OnDamage on_damage = OnDamage::kRefuse);
 
   virtual ~Store() = default;
 
   virtual std::string fingerprint() const = 0;
+  // What opening had to pass over: damage in the write-ahead log, whose records are lost. Ok where there is none.
+  virtual Status damage() const = 0;
 
   // Queues a write; nothing is durable before the next Commit.
   virtual void PutExpansion(std::string_view problem, const Path& path, const ExpansionChunk& expansion) = 0;
@@ -72,6 +81,21 @@ class Store {
   // In the order of problem ids' bytes. The callback returns false to end early.
   virtual Status ForEachTree(
       const std::function<bool(std::string_view problem, const TreeChunk& tree)>& visit) const = 0;
+
+  // Finished problems whose key begins so, in order, `most` at most.
+  virtual StatusOr<std::vector<std::string>> ProblemsBeginningWith(std::string_view prefix, size_t most) const = 0;
+
+  // Past damage: a record that is no FlatBuffer is handed on as its error, and so is a part of a file that
+  // cannot be read, with the problem that comes before it (none at the beginning). The expansions are those of the memo
+  // alone, in the order of the problems' lengths, their bytes, and paths.
+  using VisitTree = std::function<bool(std::string_view problem, const StatusOr<TreeChunk>& tree)>;
+  using VisitExpansion =
+      std::function<bool(std::string_view problem, const Path& path, const StatusOr<ExpansionChunk>& expansion)>;
+  virtual Status ForEachReadableTree(const VisitTree& visit) const = 0;
+  virtual Status ForEachReadableExpansion(const VisitExpansion& visit) const = 0;
+
+  // Writes all files anew: what was replaced or deleted leaves the disk.
+  virtual Status Compact() = 0;
 
   // A small value that survives (the run's own marks).
   virtual Status PutMark(std::string_view key, std::string_view value) = 0;

@@ -118,12 +118,14 @@ TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutE
   const auto level = builder.CreateString(problem.level);
   flatbuffers::Offset<flatbuffers::String> checker;
   if (!problem.checker.empty()) checker = builder.CreateString(problem.checker);
-  builder.Finish(schema::CreateTreeRecord(builder, key, question, answer, source, level, builder.CreateVector(nodes),
-                                          builder.CreateVector(expansion_offsets), builder.CreateVector(rollouts),
-                                          solved, static_cast<uint32_t>(setting.rules->rollouts),
-                                          static_cast<uint32_t>(setting.rules->extra_rollouts_when_unsolved),
-                                          setting.exhausted, checker,
-                                          static_cast<uint32_t>(setting.rules->further_rollouts_when_unsolved)));
+  flatbuffers::Offset<flatbuffers::String> licence;
+  if (!problem.licence.empty()) licence = builder.CreateString(problem.licence);
+  builder.Finish(
+      schema::CreateTreeRecord(builder, key, question, answer, source, level, builder.CreateVector(nodes),
+                               builder.CreateVector(expansion_offsets), builder.CreateVector(rollouts), solved,
+                               static_cast<uint32_t>(setting.rules->rollouts),
+                               static_cast<uint32_t>(setting.rules->extra_rollouts_when_unsolved), setting.exhausted,
+                               checker, static_cast<uint32_t>(setting.rules->further_rollouts_when_unsolved), licence));
   return TreeChunk(std::move(builder));
 }
 

@@ -68,12 +68,14 @@ TEST(ParseProblem, Math) {
 
 TEST(ParseProblem, Plain) {
   const Problem problem =
-      Parsed(R"({"id": 7, "question": " q ", "answer": 12, "source": "mine", "difficulty": "hard"})");
+      Parsed(R"({"id": 7, "question": " q ", "answer": 12, "source": "mine", "difficulty": "hard", "license": "MIT"})");
   EXPECT_EQ(problem.id, "7");
   EXPECT_EQ(problem.question, "q");
   EXPECT_EQ(problem.answer, "12");
   EXPECT_EQ(problem.source, "mine");
   EXPECT_EQ(problem.level, "hard");
+  EXPECT_EQ(problem.licence, "MIT");
+  EXPECT_EQ(Parsed(R"({"question": "q", "answer": "x"})").licence, "");
   EXPECT_EQ(Parsed(R"({"problem": "q", "answer": "x"})").source, "plain");
   EXPECT_EQ(Parsed(R"({"question": "q", "answer": 0.5})").answer, "0.5");
   EXPECT_EQ(Parsed(R"({"question": "q", "answer": "a", "id": null})").id, "");

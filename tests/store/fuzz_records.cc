@@ -1,21 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Any bytes as a stored tree record: an error, or a tree whose trajectories, pairs and texts can be made.
+// Any bytes as a stored tree record: an error, or a tree whose trajectories, pairs and texts can be made, and which can
+// be checked and compared.
 
 #include <memory>
 #include <string>
 
+#include "store/check.h"
+#include "store/compare.h"
 #include "store/convert.h"
+#include "store/training_sets.h"
 #include "tests/model/fuzz.h"
-#include "tests/store/made_tree.h"
+#include "tests/store/searched_tree.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace orrery;
   const auto record = store::TreeChunk::Verified({reinterpret_cast<const char*>(data), size});
   if (!record.ok()) return 0;
+  search::Rules rules;
+  rules.wave = 2;
+  const bool sound = store::CheckTree("p#1", *record, rules).empty();
+  const auto search = store::SearchOf(**record);
+  if (store::FirstParting(search, search)) std::abort();
+  if (store::OtherDifferences(**record, **record).size() != 1) std::abort();
   const auto tree = store::ToSearchTree(**record);
-  if (!tree.ok()) return 0;
+  if (!tree.ok()) {
+    if (sound) std::abort();
+    return 0;
+  }
   size_t text = 0;
+  for (const auto format :
+       {store::SetFormat::kSft, store::SetFormat::kPreferences, store::SetFormat::kKto, store::SetFormat::kStepwise}) {
+    store::SetOptions options;
+    options.format = format;
+    options.texts.prompt = [](const std::string& question) { return question; };
+    for (const std::string& row : store::RowsOf("p", **record, *tree, options)) text += row.size();
+  }
   for (const auto& trajectory : search::BestTrajectories(*tree)) {
     text += store::SolutionText(**record, trajectory.nodes, 100).size();
     text += store::PrintedBy(**record, trajectory.nodes).size();
@@ -31,6 +51,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 int main() {
   const auto made = orrery::store::MadeTree("p");
   const auto small = orrery::store::MakeTree("q", {});
-  return orrery::fuzz::Drive({std::string(made.bytes()), std::string(small.bytes())}, 100000);
+  orrery::search::Rules rules;
+  rules.wave = 2;
+  const auto searched = orrery::store::Searched(rules);
+  return orrery::fuzz::Drive({std::string(made.bytes()), std::string(small.bytes()), std::string(searched.bytes())},
+                             100000);
 }
 #endif

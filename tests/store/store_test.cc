@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <random>
 #include <thread>
 
 #include "tests/store/records.h"
@@ -201,6 +202,71 @@ TEST(Store, AFolderThatCannotBe) {
     EXPECT_EQ(ExitCode(store.status()), 2);
     EXPECT_NE(Message(store.status()).find(path.string()), std::string::npos) << Message(store.status());
   }
+}
+
+TEST(Store, ProblemsAreFoundByTheirBeginning) {
+  TemporaryFolder folder;
+  auto store = OpenOrDie(folder.path());
+  for (const char* problem : {"a#1", "ab#2", "b#3", "ab#4"}) store->PutTree(problem, MakeTree(problem, {}));
+  store->PutExpansion("abc#5", {}, MakeExpansion("abc#5", {}, 1));  // unfinished
+  ASSERT_TRUE(store->Commit().ok());
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(store->ProblemsBeginningWith("a", 9).value(), (Names{"a#1", "ab#2", "ab#4"}));
+  EXPECT_EQ(store->ProblemsBeginningWith("ab", 1).value(), (Names{"ab#2"}));
+  EXPECT_EQ(store->ProblemsBeginningWith("", 9).value().size(), 4u);
+  EXPECT_TRUE(store->ProblemsBeginningWith("c", 9).value().empty());
+}
+
+TEST(Store, TheMemoIsVisitedWithItsPathsAndWithoutFinishedTrees) {
+  TemporaryFolder folder;
+  auto store = OpenOrDie(folder.path());
+  for (const Path& path : {Path{}, Path{1}, Path{1, 0}}) store->PutExpansion("p", path, MakeExpansion("p", path, 3));
+  store->PutExpansion("done", {}, MakeExpansion("done", {}, 4));
+  store->PutTree("done", MakeTree("done", {MakeExpansion("done", {}, 4)}));
+  ASSERT_TRUE(store->Commit().ok());
+  std::vector<std::pair<std::string, Path>> visited;
+  ASSERT_TRUE(store
+                  ->ForEachReadableExpansion(
+                      [&](std::string_view problem, const Path& path, const StatusOr<ExpansionChunk>& expansion) {
+                        EXPECT_TRUE(expansion.ok());
+                        visited.emplace_back(problem, path);
+                        return true;
+                      })
+                  .ok());
+  EXPECT_EQ(visited, (std::vector<std::pair<std::string, Path>>{{"p", {}}, {"p", {1}}, {"p", {1, 0}}}));
+}
+
+TEST(Store, CompactingLeavesTheContentAndItsSize) {
+  TemporaryFolder folder;
+  const auto size = [&] {
+    uintmax_t bytes = 0;
+    for (const auto& entry : fs::directory_iterator(folder.path())) bytes += entry.file_size();
+    return bytes;
+  };
+  std::mt19937 random(3);
+  std::string noise(20'000, 'x');
+  uintmax_t before = 0;
+  std::string last;
+  {
+    auto store = OpenOrDie(folder.path());
+    for (int i = 0; i < 200; ++i) {  // the same tree again and again: only the last one counts
+      for (char& c : noise) c = static_cast<char>('a' + random() % 26);
+      const TreeChunk tree = MakeTree("p", {MakeExpansion("p", {}, {{.text = noise}})});
+      store->PutTree("p", tree);
+      last = tree.bytes();
+      ASSERT_TRUE(store->Commit().ok());
+    }
+    store->PutExpansion("q", {}, MakeExpansion("q", {}, 1));
+    ASSERT_TRUE(store->Commit().ok());
+    before = size();
+    ASSERT_TRUE(store->Compact().ok());
+  }
+  EXPECT_GT(before, 200u * 20'000);
+  EXPECT_LT(size(), 100'000u);
+  auto store = OpenOrDie(folder.path());
+  EXPECT_EQ(store->Tree("p").value()->bytes(), last);
+  EXPECT_EQ(Numbers(*store, "q"), (std::vector<uint32_t>{1}));
+  EXPECT_FALSE(Store::OpenReadOnly(folder.path()).value()->Compact().ok());
 }
 
 TEST(Store, ReadsGoOnWhileOneThreadWrites) {
