@@ -23,16 +23,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using Settings = std::vector<schema::KeyValue>;
 
-std::vector<std::string> Parts(const std::string& list) {
-  std::vector<std::string> parts;
-  for (size_t begin = 0; begin < list.size();) {
-    const size_t end = std::min(list.find(',', begin), list.size());
-    parts.push_back(list.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
-
 // A search of one path a problem.
 Settings OnePath() {
   return {{"search.rollouts", "1"},
@@ -82,7 +72,7 @@ std::string Bare(const std::string& question) {
 // The questions of problem files, and of what campaigns left.
 StatusOr<std::set<std::string>> QuestionsOf(const std::string& names) {
   std::set<std::string> questions;
-  for (const std::string& name : Parts(names)) {
+  for (const std::string& name : ListOf(names)) {
     std::error_code error;
     const fs::path path = CallerPath(name);
     if (!fs::is_directory(path, error)) {
@@ -215,7 +205,7 @@ StatusOr<int> RunEvaluation(const schema::ResolvedConfig& config, bool quiet) {
   ORRERY_RETURN_IF_ERROR(CheckOverlap(*config));
   std::vector<Line> lines;
   Json costs = Json::object();
-  const std::vector<std::string> methods = Parts(config->evaluate()->methods()->str());
+  const std::vector<std::string> methods = ListOf(config->evaluate()->methods()->str());
   if (methods.empty()) return InvalidInput("evaluate.methods: expected greedy, sample or search, found none");
   for (const std::string& method : methods) {  // all are checked before the first is run
     ORRERY_RETURN_IF_ERROR(SettingsOf(*config, method).status());

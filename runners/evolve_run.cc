@@ -6,6 +6,7 @@
 #include "base/paths.h"
 #include "runners/campaign_run.h"
 #include "runners/evaluate_run.h"
+#include "runners/settings.h"
 #include "runners/train_run.h"
 #include "search/rules.h"
 
@@ -17,14 +18,8 @@ using Json = nlohmann::ordered_json;
 using Settings = std::vector<schema::KeyValue>;
 
 StatusOr<std::vector<std::string>> PresetsOf(const schema::EvolveConfig& evolve) {
-  std::vector<std::string> presets;
-  const std::string list = evolve.presets()->str();
-  for (size_t begin = 0; begin < list.size();) {
-    const size_t end = std::min(list.find(',', begin), list.size());
-    presets.push_back(list.substr(begin, end - begin));
-    ORRERY_RETURN_IF_ERROR(search::Preset(presets.back()).status());
-    begin = end + 1;
-  }
+  std::vector<std::string> presets = ListOf(evolve.presets()->str());
+  for (const std::string& preset : presets) ORRERY_RETURN_IF_ERROR(search::Preset(preset).status());
   if (presets.empty()) return InvalidInput("evolve.presets: expected a search preset, found none");
   return presets;
 }

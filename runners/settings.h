@@ -37,6 +37,9 @@ StatusOr<reasoning::ProblemSet> LoadProblemsOf(const schema::Config& config);
 // 0 in the configuration stands for one for each core that this process may use.
 int Threads(uint32_t configured);
 
+// The parts of a list that commas part; a comma at its end parts nothing.
+std::vector<std::string> ListOf(const std::string& list);
+
 // A file as the caller means it; where the caller has no such file, the program's own
 // (configs/problems/quickstart.jsonl).
 std::filesystem::path CallerOrOwnFile(std::string_view path);

@@ -10,10 +10,10 @@
 #include "base/paths.h"
 #include "model/engine.h"
 #include "model/hf_export.h"
-#include "model/hf_names.h"
 #include "model/training/score_objective.h"
 #include "model/training/trainer.h"
 #include "tests/model/tiny_model.h"
+#include "tests/model/training_steps.h"
 
 namespace orrery::model {
 namespace {
@@ -87,15 +87,7 @@ struct Scorer {
     return std::sqrt(ops->SquaredNorm(gradients.data(), gradients.size()));
   }
 
-  void Step(int step, float scale) {
-    for (const ParameterTensor& tensor : parameters->tensors()) {
-      ops->Step({.rate = 1e-3f, .decay = tensor.decays ? 0.1f : 0, .step = step, .gradient_scale = scale},
-                tensor.rows * tensor.width, parameters->gradients.at(tensor.offset),
-                parameters->values.at(tensor.offset), parameters->first_moments.at(tensor.offset),
-                parameters->second_moments.at(tensor.offset));
-    }
-    network->Refresh();
-  }
+  void Step(int step, float scale) { StepOfAdamW(*ops, *parameters, *network, step, scale); }
 
   std::unique_ptr<kernels::Backend> backend;
   kernels::ThreadPool pool;
@@ -107,15 +99,9 @@ struct Scorer {
 };
 
 void ExpectGradients(const Scorer& scorer, const Json& golden) {
-  for (const ParameterTensor& tensor : scorer.parameters->tensors()) {
-    const std::string name = HfTensorName(tensor.name, scorer.fused);
-    ASSERT_TRUE(golden.contains(name)) << name;
-    const float* gradient = scorer.parameters->gradients.at(tensor.offset);
-    const double norm = golden[name]["norm"];
-    EXPECT_NEAR(std::sqrt(scorer.ops->SquaredNorm(gradient, tensor.rows * tensor.width)), norm, 1e-3 * norm) << name;
-    for (size_t i = 0; i < golden[name]["every_97th"].size(); ++i)
-      ASSERT_NEAR(gradient[97 * i], golden[name]["every_97th"][i].get<double>(), 1e-3 * norm + 1e-6) << name;
-  }
+  size_t compared = 0;
+  ExpectGradients(*scorer.ops, *scorer.parameters, scorer.fused, golden, compared);
+  EXPECT_GT(compared, 300u);
 }
 
 class ScoreGolden : public ::testing::TestWithParam<std::tuple<std::string, bool>> {

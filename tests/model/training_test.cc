@@ -8,9 +8,9 @@
 #include <numeric>
 
 #include "base/paths.h"
-#include "model/hf_names.h"
 #include "model/training/network.h"
 #include "tests/model/tiny_model.h"
+#include "tests/model/training_steps.h"
 
 namespace orrery::model {
 namespace {
@@ -89,15 +89,7 @@ struct Training {
     return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
   }
 
-  void Step(int step, float scale, float rate = 1e-3f) {
-    for (const ParameterTensor& tensor : parameters->tensors()) {
-      ops->Step({.rate = rate, .decay = tensor.decays ? 0.1f : 0, .step = step, .gradient_scale = scale},
-                tensor.rows * tensor.width, parameters->gradients.at(tensor.offset),
-                parameters->values.at(tensor.offset), parameters->first_moments.at(tensor.offset),
-                parameters->second_moments.at(tensor.offset));
-    }
-    network->Refresh();
-  }
+  void Step(int step, float scale, float rate = 1e-3f) { StepOfAdamW(*ops, *parameters, *network, step, scale, rate); }
 
   std::unique_ptr<kernels::Backend> backend;
   kernels::ThreadPool pool;
@@ -109,18 +101,7 @@ struct Training {
 
 void ExpectGradients(const Training& training, const Json& golden) {
   size_t compared = 0;
-  for (const ParameterTensor& tensor : training.parameters->tensors()) {
-    const std::string name = HfTensorName(tensor.name, training.fused);
-    ASSERT_TRUE(golden.contains(name)) << name;
-    const float* gradient = training.parameters->gradients.at(tensor.offset);
-    const double norm = golden[name]["norm"];
-    EXPECT_NEAR(std::sqrt(training.ops->SquaredNorm(gradient, tensor.rows * tensor.width)), norm, 1e-3 * norm) << name;
-    for (size_t i = 0; i < golden[name]["every_97th"].size(); ++i) {
-      const double expected = golden[name]["every_97th"][i];
-      ASSERT_NEAR(gradient[97 * i], expected, 1e-3 * norm + 1e-6) << name << " at " << 97 * i;
-      ++compared;
-    }
-  }
+  ExpectGradients(*training.ops, *training.parameters, training.fused, golden, compared);
   EXPECT_GT(compared, 300u);
 }
 
