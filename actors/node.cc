@@ -61,6 +61,8 @@ void node_state::Expanded(const ExpansionChunk& chunk) {
   for (const auto& [rollout, walker] : std::exchange(waiting, {})) {
     if (dead) {
       End(rollout, schema::Terminal::DeadEnd, false, -1);
+    } else if (context->rules().beams > 0) {
+      End(rollout, schema::Terminal::None, false, -1);
     } else {
       Forward(rollout, walker);
     }
@@ -80,14 +82,27 @@ void node_state::Forward(uint32_t rollout, const rollout_actor& walker) {
   Row& row = rows[*best];
   ++row.stats.virtual_visits;
   if (row.end != schema::Terminal::None) return End(rollout, row.end, row.right, static_cast<int>(*best));
-  if (!row.child) {
-    const auto* candidate = expansion->candidates()->Get(static_cast<flatbuffers::uoffset_t>(*best));
-    row.child =
-        self->spawn(node, context, tree, ChildPartial(*context, *partial, *candidate, static_cast<uint8_t>(*best)));
-  }
   flatbuffers::FlatBufferBuilder builder(64);
   builder.Finish(schema::CreateDescend(builder, context->meters().Sent(Kind::kNode), rollout));
-  self->send(row.child, atom::descend_v, DescendChunk(std::move(builder)), walker);
+  self->send(ChildAt(*best), atom::descend_v, DescendChunk(std::move(builder)), walker);
+}
+
+void node_state::Lead(const schema::Descend& descend, const rollout_actor& walker) {
+  const size_t depth = Depth(*partial);
+  if (depth == descend.to()->size()) return Descend(descend.rollout(), walker);
+  const auto to = store::Path(descend.to()->begin(), descend.to()->end());
+  flatbuffers::FlatBufferBuilder builder(128);
+  builder.Finish(schema::CreateDescendDirect(builder, context->meters().Sent(Kind::kNode), descend.rollout(), &to));
+  self->send(ChildAt(to[depth]), atom::descend_v, DescendChunk(std::move(builder)), walker);
+}
+
+const node_actor& node_state::ChildAt(size_t row) {
+  node_actor& child = rows[row].child;
+  if (!child) {
+    const auto* candidate = expansion->candidates()->Get(static_cast<flatbuffers::uoffset_t>(row));
+    child = self->spawn(node, context, tree, ChildPartial(*context, *partial, *candidate, static_cast<uint8_t>(row)));
+  }
+  return child;
 }
 
 void node_state::End(uint32_t rollout, schema::Terminal end, bool right, int row) {
@@ -172,6 +187,7 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self,
   return {
       [self, &meter](atom::descend, const DescendChunk& descend, const rollout_actor& walker) {
         Probe probe(meter, descend->sent());
+        if (descend->to() != nullptr) return self->state.Lead(*descend, walker);
         self->state.Descend(descend->rollout(), walker);
       },
       [self, &meter](atom::backup, const BackupChunk& backup) -> caf::result<bool> {

@@ -49,9 +49,12 @@ struct node_state {
   Alive alive;
 
   void Descend(uint32_t rollout, const rollout_actor& walker);
+  // One step further to the node that a beam search expands.
+  void Lead(const schema::Descend& descend, const rollout_actor& walker);
   void Expand(const rollout_actor& walker);
   void Expanded(const ExpansionChunk& chunk);
   void Forward(uint32_t rollout, const rollout_actor& walker);
+  const node_actor& ChildAt(size_t row);
   void End(uint32_t rollout, schema::Terminal end, bool right, int row);
   caf::result<bool> Backup(const BackupChunk& backup);
   bool Exhausted() const;

@@ -50,7 +50,9 @@ void tree_state::Start() {
   }
   budget = rules.rollouts;
   root = self->spawn(node, context, caf::actor_cast<tree_actor>(self), RootPartial(*context));
-  Wave();
+  if (rules.beams == 0) return Wave();
+  beam.emplace(context->rules());
+  Level();
 }
 
 void tree_state::Wave() {
@@ -64,15 +66,36 @@ void tree_state::Wave() {
   if (size <= 0 || exhausted) return Finish();
   wave.assign(static_cast<size_t>(size), {});
   walking = size;
-  for (int i = 0; i < size; ++i) {
-    flatbuffers::FlatBufferBuilder builder(64);
-    builder.Finish(schema::CreateDescend(builder, context->meters().Sent(Kind::kNode), static_cast<uint32_t>(i)));
-    self->send(root, atom::descend_v, DescendChunk(std::move(builder)), self->spawn(rollout, context));
-  }
+  for (int i = 0; i < size; ++i) Send(i, nullptr);
   started += size;
 }
 
+void tree_state::Send(int number, const store::Path* to) {
+  flatbuffers::FlatBufferBuilder builder(64);
+  builder.Finish(
+      schema::CreateDescendDirect(builder, context->meters().Sent(Kind::kNode), static_cast<uint32_t>(number), to));
+  self->send(root, atom::descend_v, DescendChunk(std::move(builder)), self->spawn(rollout, context));
+}
+
+void tree_state::Level() {
+  walking = static_cast<int>(beam->frontier().size());
+  for (int i = 0; i < walking; ++i) Send(i, &beam->frontier()[static_cast<size_t>(i)]);
+  if (walking > 0) return;
+  ends = beam->ends();
+  solved = std::ranges::any_of(ends, &store::RolloutEnd::right);
+  context->meters().search.rollouts.fetch_add(ends.size(), std::memory_order_relaxed);
+  Finish();
+}
+
 void tree_state::Ended(const schema::Ended& ended) {
+  if (beam) {
+    if (--walking > 0) return;
+    beam->Advance([this](const store::Path& path) -> const schema::Expansion* {
+      const auto found = expansions.find(path);
+      return found == expansions.end() ? nullptr : &*found->second;
+    });
+    return Level();
+  }
   auto& end = wave[ended.rollout()];
   end.path = store::PathOf(ended);
   end.end = ended.end();

@@ -6,14 +6,17 @@
 //
 //   start ─▸ recall ─▸ wave: descend × w ─▸ all ended ─▸ backup × w, one after the other ─▸ budget left? ─▸ wave …
 //                                                                         └──▸ record ─▸ journal ─▸ done ─▸ campaign
+//
+// A beam search sends one to each beam instead, down a given path, and ends when all beams have ended.
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "actors/context.h"
-#include "store/tree_builder.h"
+#include "store/beam.h"
 
 namespace orrery::actors {
 
@@ -32,6 +35,7 @@ struct tree_state {
   int walking = 0;                      // rollouts of the wave that have not ended
   int started = 0;                      // rollouts sent down so far …
   int budget = 0;                       // … of as many
+  std::optional<store::Beam> beam;      // where the rules ask for beams
   bool solved = false;
   bool exhausted = false;
   bool over = false;
@@ -39,6 +43,10 @@ struct tree_state {
 
   void Start();
   void Wave();
+  // The beams' next depth.
+  void Level();
+  // A rollout of number `rollout` of the wave goes down: where the nodes send it, or `to` a beam's end.
+  void Send(int rollout, const store::Path* to);
   void Ended(const schema::Ended& ended);
   void BackUp(size_t next);
   void Finish();

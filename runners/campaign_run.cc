@@ -95,9 +95,11 @@ StatusOr<std::filesystem::path> PpmOf(const Plan& plan) {
   const std::string name = plan.config->ppm()->name()->str();
   const bool by_score = plan.rules.value == search::Value::kScore;
   if (name.empty()) {
-    if (!plan.rules.scored && !by_score) return std::filesystem::path();
-    return InvalidInput("ppm.name: expected the folder of a preference model, which search.{}=ppm asks for; found none",
-                        plan.rules.scored ? "initial_value" : "value");
+    if (!plan.rules.scored && !by_score && plan.rules.beams == 0) return std::filesystem::path();
+    return InvalidInput("ppm.name: expected the folder of a preference model, which search.{} asks for; found none",
+                        plan.rules.beams > 0 ? "beams"
+                        : plan.rules.scored  ? "initial_value=ppm"
+                                             : "value=ppm");
   }
   if (by_score && plan.rules.extra_rollouts_when_unsolved + plan.rules.further_rollouts_when_unsolved > 0) {
     return InvalidInput(

@@ -31,7 +31,17 @@ Settings OnePath() {
           {"search.extra_rollouts_when_unsolved", "0"},
           {"search.further_rollouts_when_unsolved", "0"},
           {"search.initial_value", "none"},
-          {"search.value", "reference"}};
+          {"search.value", "reference"},
+          {"search.beams", "0"}};
+}
+
+// A search that knows the preference model's values alone.
+Settings ByScore(uint32_t beams) {
+  return {{"search.initial_value", "ppm"},
+          {"search.value", "ppm"},
+          {"search.extra_rollouts_when_unsolved", "0"},
+          {"search.further_rollouts_when_unsolved", "0"},
+          {"search.beams", std::to_string(beams)}};
 }
 
 StatusOr<Settings> SettingsOf(const schema::Config& config, const std::string& method) {
@@ -44,16 +54,14 @@ StatusOr<Settings> SettingsOf(const schema::Config& config, const std::string& m
     settings = OnePath();
     settings.push_back({"search.temperature", fmt::format("{}", config.evaluate()->temperature())});
     settings.push_back({"problems.copies", std::to_string(config.evaluate()->samples())});
-  } else if (method == "search") {
-    if (config.ppm()->name()->size() == 0)
-      return InvalidInput(
-          "evaluate.methods: search needs ppm.name: without the reference nothing else values a solution");
-    settings = {{"search.initial_value", "ppm"},
-                {"search.value", "ppm"},
-                {"search.extra_rollouts_when_unsolved", "0"},
-                {"search.further_rollouts_when_unsolved", "0"}};
+  } else if (method == "search" || method == "beam") {
+    if (config.ppm()->name()->size() == 0) {
+      return InvalidInput("evaluate.methods: {} needs ppm.name: without the reference nothing else values a solution",
+                          method);
+    }
+    settings = ByScore(method == "beam" ? config.evaluate()->beams() : 0);
   } else {
-    return InvalidInput("evaluate.methods: expected greedy, sample or search, found \"{}\"", method);
+    return InvalidInput("evaluate.methods: expected greedy, sample, search or beam, found \"{}\"", method);
   }
   settings.push_back({"run.out", (CallerPath(config.run()->out()->str()) / method).string()});
   return settings;
@@ -150,7 +158,8 @@ void Measure(const std::vector<Question>& questions, const std::string& method, 
              std::vector<Line>& lines) {
   int tries = 0;
   for (const Question& question : questions) tries = std::max(tries, question.tried);
-  const bool independent = method != "search";  // the trajectories of one tree are not; some trees have no more of them
+  // The trajectories of one search are not; some searches have no more of them.
+  const bool independent = method == "greedy" || method == "sample";
   const bool scored = std::ranges::any_of(questions, [](const Question& question) {
     return std::ranges::any_of(question.attempts, [](const Attempt& attempt) { return attempt.score.has_value(); });
   });
@@ -206,7 +215,7 @@ StatusOr<int> RunEvaluation(const schema::ResolvedConfig& config, bool quiet) {
   std::vector<Line> lines;
   Json costs = Json::object();
   const std::vector<std::string> methods = ListOf(config->evaluate()->methods()->str());
-  if (methods.empty()) return InvalidInput("evaluate.methods: expected greedy, sample or search, found none");
+  if (methods.empty()) return InvalidInput("evaluate.methods: expected greedy, sample, search or beam, found none");
   for (const std::string& method : methods) {  // all are checked before the first is run
     ORRERY_RETURN_IF_ERROR(SettingsOf(*config, method).status());
   }

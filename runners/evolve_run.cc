@@ -2,11 +2,14 @@
 #include "runners/evolve_run.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/paths.h"
 #include "runners/campaign_run.h"
 #include "runners/evaluate_run.h"
+#include "runners/run_store.h"
 #include "runners/settings.h"
+#include "runners/store_observe.h"
 #include "runners/train_run.h"
 #include "search/rules.h"
 
@@ -16,6 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using Settings = std::vector<schema::KeyValue>;
+
+constexpr size_t kObserved = 20;  // of each kind, in observations.md
 
 StatusOr<std::vector<std::string>> PresetsOf(const schema::EvolveConfig& evolve) {
   std::vector<std::string> presets = ListOf(evolve.presets()->str());
@@ -30,7 +35,16 @@ class Evolution {
       : config_(config), presets_(std::move(presets)), quiet_(quiet), out_(CallerPath(config->run()->out()->str())) {}
 
   StatusOr<int> Run() {
-    for (uint32_t round = 1; round <= evolve().rounds(); ++round) {
+    uint32_t last = 1;
+    for (uint32_t round = 1; round <= evolve().rounds(); last = round++) {
+      if (round > 2 && evolve().stop_gain() > 0) {
+        ORRERY_ASSIGN_OR_RETURN(const double gain, GainOf(round - 1));
+        if (gain < evolve().stop_gain()) {
+          fmt::print(stderr, "round {} solved {:.1f}% of the problems for the first time: less than evolve.stop_gain\n",
+                     round - 1, 100 * gain);
+          break;
+        }
+      }
       for (const auto stage : {&Evolution::Search, &Evolution::TrainPolicy, &Evolution::TrainPpm, &Evolution::Test,
                                &Evolution::TestElsewhere}) {
         ORRERY_ASSIGN_OR_RETURN(const int code, (this->*stage)(round));
@@ -38,9 +52,9 @@ class Evolution {
         ORRERY_RETURN_IF_ERROR(Report(round));
       }
     }
-    ORRERY_ASSIGN_OR_RETURN(const int code, SearchTest(evolve().rounds()));
+    ORRERY_ASSIGN_OR_RETURN(const int code, SearchTest(last));
     if (code != 0) return code;
-    ORRERY_RETURN_IF_ERROR(Report(evolve().rounds()));
+    ORRERY_RETURN_IF_ERROR(Report(last));
     fmt::print("{}\n", (out_ / "evolution.md").string());
     return 0;
   }
@@ -72,7 +86,27 @@ class Evolution {
       settings.push_back({"search.prompt_file", ""});
     }
     ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, "campaign", settings));
-    return RunCampaign(config, quiet_);
+    ORRERY_ASSIGN_OR_RETURN(const int code, RunCampaign(config, quiet_));
+    if (code != 0) return code;
+    const fs::path folder = Folder(round, "campaign");
+    ORRERY_ASSIGN_OR_RETURN(const Observations seen, ObserveRun(folder, kObserved, config_->run()->seed()));
+    ORRERY_RETURN_IF_ERROR(WriteFileAtomically(folder / "observations.md", ToMarkdown(seen)));
+    return 0;
+  }
+
+  // Of a round's problems, the share that it solved and no round before it did.
+  StatusOr<double> GainOf(uint32_t round) const {
+    std::set<std::string> known;
+    uint64_t problems = 0, fresh = 0;
+    for (uint32_t r = 1; r <= round; ++r) {
+      ORRERY_ASSIGN_OR_RETURN(const auto store, OpenRun(Folder(r, "campaign")));
+      ORRERY_RETURN_IF_ERROR(store->ForEachTree([&](std::string_view key, const store::TreeChunk& tree) {
+        const bool first = tree->solved() && known.emplace(key).second;
+        if (r == round) ++problems, fresh += first ? 1 : 0;
+        return true;
+      }));
+    }
+    return problems == 0 ? 0 : static_cast<double>(fresh) / static_cast<double>(problems);
   }
 
   // The campaigns that a round learns from.

@@ -97,6 +97,10 @@ StatusOr<TrainingData> LoadPreferences(const schema::TrainConfig& config, uint64
   Groups groups;
   ORRERY_RETURN_IF_ERROR(ReadLines(config.data()->str(), "preferences.jsonl", [&](const Json& json) {
     ++data.lines;
+    if (IsNoise(config, json)) {
+      ++data.noise;
+      return Status();
+    }
     return AddPair(json, groups, data);
   }));
   std::set<std::string> problems;

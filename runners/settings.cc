@@ -38,6 +38,7 @@ StatusOr<schema::ResolvedConfig> ApplyPreset(const schema::ResolvedConfig& confi
       {"search.dead_end", rules.dead_end == search::DeadEndBackup::kPath ? "path" : "itself"},
       {"search.tolerated_errors", std::to_string(rules.tolerated_errors)},
       {"search.resamples", std::to_string(rules.resamples)},
+      {"search.beams", std::to_string(rules.beams)},
       {"search.candidate_order", rules.candidate_order == search::CandidateOrder::kLikely ? "likely" : "sampled"},
   });
 }
@@ -69,6 +70,7 @@ search::Rules RulesOf(const schema::SearchConfig& config) {
   rules.dead_end = config.dead_end().value_or(schema::DeadEndPolicy::path) == schema::DeadEndPolicy::path
                        ? search::DeadEndBackup::kPath
                        : search::DeadEndBackup::kItself;
+  rules.beams = config.beams().value_or(rules.beams);
   rules.tolerated_errors = config.tolerated_errors().value_or(rules.tolerated_errors);
   rules.candidate_order =
       config.candidate_order().value_or(schema::CandidateOrder::sampled) == schema::CandidateOrder::likely

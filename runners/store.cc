@@ -10,6 +10,8 @@
 #include "runners/store_diff.h"
 #include "runners/store_export.h"
 #include "runners/store_list.h"
+#include "runners/store_observe.h"
+#include "runners/store_q_error.h"
 #include "runners/store_show.h"
 #include "runners/store_verify.h"
 
@@ -148,6 +150,42 @@ void AddDiff(CLI::App& app, Chosen* chosen) {
   });
 }
 
+void AddObserve(CLI::App& app, Chosen* chosen) {
+  struct Flags {
+    std::string run;
+    runners::ObserveOptions options;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command =
+      Add(app, "observe",
+          "what to look at: solved by level, why not, best and doubtful steps, solutions that turn back", &flags->run);
+  command->add_option("--show", flags->options.shown, "of each kind so many")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  command->add_option("--seed", flags->options.seed, "of the samples")->capture_default_str();
+  command->add_flag("--json", flags->options.json, "one object in place of Markdown");
+  command->callback([=] {
+    flags->options.run = CallerPath(flags->run);
+    *chosen = [=] { return runners::ObserveStore(flags->options); };
+  });
+}
+
+void AddQError(CLI::App& app, Chosen* chosen) {
+  struct Flags {
+    std::string with, against;
+    bool json = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("q-error", "how far a short search's values lie from a long one's");
+  command->add_option("SHORT", flags->with, "the folder of a run")->required();
+  command->add_option("LONG", flags->against, "the folder of a run of the same problems with more rollouts")
+      ->required();
+  command->add_flag("--json", flags->json, "one object");
+  command->callback([=] {
+    *chosen = [=] { return runners::CompareQ({CallerPath(flags->with), CallerPath(flags->against), flags->json}); };
+  });
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Looks into the store of a run.", "store");
   app.require_subcommand(1);
@@ -158,6 +196,8 @@ int Main(int argc, char** argv) {
   AddVerify(app, &chosen);
   AddCompact(app, &chosen);
   AddDiff(app, &chosen);
+  AddObserve(app, &chosen);
+  AddQError(app, &chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -152,7 +152,9 @@ class Training {
     const bool tied = TiedByPublisher(*source, shape);
     const model::NetworkOptions options{.max_rows = std::max(config_->train()->rows(), config_->train()->max_tokens()),
                                         .checkpointing = config_->train()->checkpointing()};
-    const uint64_t needed = model::TrainingBytes(shape, tied, ops_->type(), options), available = AvailableMemory();
+    const bool adapted = config_->train()->lora_rank() > 0;
+    const uint64_t needed = model::TrainingBytes(shape, tied, ops_->type(), options, adapted);
+    const uint64_t available = AvailableMemory();
     if (needed > available) {
       return Unavailable(
           "{} needs {:.2f} GiB of memory to be trained, and {:.2f} GiB are available: set "
@@ -163,13 +165,18 @@ class Training {
     parameters_ = std::make_unique<model::Parameters>(std::move(parameters));
     network_ = std::make_unique<model::Network>(shape, *parameters_, *ops_, options);
     objectives_ = ObjectivesOf(*config_->train(), data_, *network_);
-    trainer_ =
-        std::make_unique<model::Trainer>(*parameters_, *network_, *ops_, *objectives_.learnt, OptionsOf(*config_));
+    if (adapted) {
+      adapter_ = std::make_unique<model::Adapter>(
+          *parameters_, *ops_,
+          model::AdapterOptions{config_->train()->lora_rank(), config_->train()->lora_alpha(), config_->run()->seed()});
+    }
+    trainer_ = std::make_unique<model::Trainer>(*parameters_, *network_, *ops_, *objectives_.learnt,
+                                                OptionsOf(*config_), adapter_.get());
     fmt::print(stderr,
-               "{} {} to learn, {} for validation, of {} problems ({} lines, {} doubles, {} left out, {} too "
-               "long, {} cut)\n",
+               "{} {} to learn, {} for validation, of {} problems ({} lines, {} doubles, {} left out, {} of doubtful "
+               "synthetic problems, {} too long, {} cut)\n",
                objectives_.learnt->count(), ranks() ? "groups of siblings" : "examples",
-               objectives_.validation->count(), data_.problems, data_.lines, data_.doubles, data_.left_out,
+               objectives_.validation->count(), data_.problems, data_.lines, data_.doubles, data_.left_out, data_.noise,
                data_.dropped, data_.cut);
     return absl::OkStatus();
   }
@@ -238,8 +245,8 @@ class Training {
                objectives_.validation->count());
     if (loss >= best_) return absl::OkStatus();
     best_ = loss;
-    ORRERY_RETURN_IF_ERROR(
-        model::SaveCheckpoint(out_ / "best", {identity_, trainer_->step()}, {{"values", parameters_->values.all()}}));
+    ORRERY_RETURN_IF_ERROR(model::SaveCheckpoint(out_ / "best", {identity_, trainer_->step()},
+                                                 {{"values", trainer_->trained().values.all()}}));
     return WriteFileAtomically(out_ / "best.json", line.dump() + "\n");
   }
 
@@ -247,7 +254,11 @@ class Training {
     std::error_code error;
     if (fs::exists(out_ / "best", error)) {
       ORRERY_RETURN_IF_ERROR(
-          model::LoadCheckpoint(out_ / "best", identity_, {{"values", parameters_->values.all()}}).status());
+          model::LoadCheckpoint(out_ / "best", identity_, {{"values", trainer_->trained().values.all()}}).status());
+    }
+    if (adapter_) {
+      adapter_->Refresh();
+      Merge(*adapter_, *parameters_);
     }
     const model::ReplacedWeights weights{
         .values =
@@ -292,6 +303,7 @@ class Training {
   std::string identity_;
   std::unique_ptr<model::Parameters> parameters_;
   std::unique_ptr<model::Network> network_;
+  std::unique_ptr<model::Adapter> adapter_;  // where train.lora_rank asks for one
   Objectives objectives_;
   std::unique_ptr<model::Trainer> trainer_;
   double best_ = 1e300;

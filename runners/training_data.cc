@@ -39,11 +39,15 @@ StatusOr<Text> ParseText(const Json& json) {
 // Of each problem its texts, best first.
 using ByProblem = std::map<std::string, std::vector<Text>>;
 
-StatusOr<ByProblem> ReadTexts(const std::string& names, TrainingData& data) {
+StatusOr<ByProblem> ReadTexts(const schema::TrainConfig& config, TrainingData& data) {
   ByProblem problems;
-  ORRERY_RETURN_IF_ERROR(ReadLines(names, "trajectories.jsonl", [&](const Json& json) -> Status {
+  ORRERY_RETURN_IF_ERROR(ReadLines(config.data()->str(), "trajectories.jsonl", [&](const Json& json) -> Status {
     ORRERY_ASSIGN_OR_RETURN(Text text, ParseText(json));
     ++data.lines;
+    if (IsNoise(config, json)) {
+      ++data.noise;
+      return absl::OkStatus();
+    }
     auto& texts = problems[text.problem];
     const bool known =
         std::ranges::any_of(texts, [&](const Text& other) { return other.completion == text.completion; });
@@ -99,7 +103,7 @@ bool Fits(const schema::TrainConfig& config, model::TrainingExample& example, Tr
 StatusOr<TrainingData> LoadTrajectories(const schema::TrainConfig& config, uint64_t seed,
                                         const model::Tokenizer& tokenizer) {
   TrainingData data;
-  ORRERY_ASSIGN_OR_RETURN(ByProblem problems, ReadTexts(config.data()->str(), data));
+  ORRERY_ASSIGN_OR_RETURN(ByProblem problems, ReadTexts(config, data));
   data.problems = problems.size();
   const auto end = EndOf(tokenizer);
   Sha256 hash;
@@ -120,8 +124,10 @@ StatusOr<TrainingData> LoadTrajectories(const schema::TrainConfig& config, uint6
     }
   }
   if (data.learnt.empty()) {
-    return InvalidInput("{}: no example to learn ({} lines, {} longer than train.max_tokens={})", config.data()->str(),
-                        data.lines, data.dropped, config.max_tokens());
+    return InvalidInput(
+        "{}: no example to learn ({} lines, {} of synthetic problems with less than {} right, {} longer than "
+        "train.max_tokens={})",
+        config.data()->str(), data.lines, data.noise, config.synthetic_right(), data.dropped, config.max_tokens());
   }
   data.digest = Hex(hash.Finish());
   return data;

@@ -17,10 +17,12 @@
 namespace orrery::runners {
 
 struct TrainingData {
-  std::vector<model::TrainingExample> learnt, validation;                             // of train.objective=sft
-  std::vector<model::ScoredGroup> ranked, ranked_validation;                          // of the others
-  uint64_t lines = 0, problems = 0, doubles = 0, left_out = 0, dropped = 0, cut = 0;  // left_out: by train.per_problem
-  std::string digest;                                                                 // over all examples
+  std::vector<model::TrainingExample> learnt, validation;     // of train.objective=sft
+  std::vector<model::ScoredGroup> ranked, ranked_validation;  // of the others
+  uint64_t lines = 0, problems = 0, doubles = 0, dropped = 0, cut = 0;
+  uint64_t left_out = 0;  // by train.per_problem
+  uint64_t noise = 0;     // lines of doubtful synthetic problems
+  std::string digest;     // over all examples
 };
 
 // What train.objective asks for: trajectories, or preferences in groups of siblings. Errors name file and line. Without

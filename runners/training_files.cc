@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runners/training_files.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "base/paths.h"
@@ -8,6 +9,7 @@
 #include "model/prompt_tokens.h"
 #include "reasoning/prompt.h"
 #include "reasoning/step.h"
+#include "runners/settings.h"
 
 namespace orrery::runners {
 namespace {
@@ -35,11 +37,8 @@ Status ReadFileLines(const fs::path& given, const char* otherwise, const std::fu
 Status ReadLines(const std::string& names, const char* otherwise, const std::function<Status(const Json&)>& read) {
   if (names.empty())
     return InvalidInput("train.data: expected a file ({}) or a campaign's folder, found none", otherwise);
-  for (size_t begin = 0; begin <= names.size();) {
-    const size_t end = std::min(names.find(',', begin), names.size());
-    ORRERY_RETURN_IF_ERROR(ReadFileLines(CallerPath(names.substr(begin, end - begin)), otherwise, read));
-    begin = end + 1;
-  }
+  for (const std::string& name : ListOf(names))
+    ORRERY_RETURN_IF_ERROR(ReadFileLines(CallerPath(name), otherwise, read));
   return absl::OkStatus();
 }
 
@@ -51,6 +50,12 @@ std::string TextOf(const Json& object, const char* key) {
 double NumberOf(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number() ? found->get<double>() : 0.0;
+}
+
+bool IsNoise(const schema::TrainConfig& config, const Json& object) {
+  if (!object.contains("right_share") || NumberOf(object, "right_share") >= config.synthetic_right()) return false;
+  const std::vector<std::string> synthetic = ListOf(config.synthetic_sources()->str());
+  return std::ranges::find(synthetic, TextOf(object, "source")) != synthetic.end();
 }
 
 std::vector<model::TokenId> QuestionTokens(const model::Tokenizer& tokenizer, const std::string& question) {

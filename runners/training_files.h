@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "model/tokenizer.h"
+#include "schema/config.h"
 
 namespace orrery::runners {
 
@@ -21,6 +22,10 @@ Status ReadLines(const std::string& names, const char* otherwise,
 // Of a key that is not there, or of another type: "" and 0.
 std::string TextOf(const nlohmann::json& object, const char* key);
 double NumberOf(const nlohmann::json& object, const char* key);
+
+// Whether a line is of a problem that a model wrote and whose label is doubtful: too few of its rollouts were right
+// (METHODS A4: such problems are dropped as noise). A line that does not say how many were is none.
+bool IsNoise(const schema::TrainConfig& config, const nlohmann::json& object);
 
 // The tokens of a trained policy's prompt for a question, "<code>\n" included, and of a solution after it, as a search
 // encodes them.

@@ -57,6 +57,7 @@ struct Rules {
   double exploration = 2;       // c of UCT and PUCT
   Selection selection = Selection::kUct;
   Value value = Value::kReference;
+  int beams = 0;  // partial solutions that a step-level beam search goes on with; 0: a tree search
   // Children begin with one visit, of the value that the preference model gave them (PPM-augmented annotation).
   bool scored = false;
   Unvisited unvisited = Unvisited::kInfinite;

@@ -23,6 +23,13 @@ std::string_view ViewOf(const flatbuffers::String* text) {
   return text == nullptr ? std::string_view() : text->string_view();
 }
 
+// Of the rollouts that came to an end, those that found the right answer.
+double RightShare(const search::Tree& tree) {
+  const auto right = std::ranges::count_if(
+      tree.rollouts, [&](const auto& rollout) { return tree.nodes[static_cast<size_t>(rollout.node)].right; });
+  return tree.rollouts.empty() ? 0 : static_cast<double>(right) / static_cast<double>(tree.rollouts.size());
+}
+
 void AddTrajectories(const ProblemName& problem, const schema::TreeRecord& record, const search::Tree& tree,
                      const ExportOptions& options, std::string* lines, uint64_t* count) {
   for (const search::Trajectory& trajectory : search::BestTrajectories(tree, options.best_trajectories)) {
@@ -40,6 +47,7 @@ void AddTrajectories(const ProblemName& problem, const schema::TreeRecord& recor
     object["min_q"] = trajectory.min_q;
     object["steps"] = trajectory.nodes.size();
     object["failed_steps"] = failed;
+    object["right_share"] = RightShare(tree);
     object["fingerprint"] = options.fingerprint;
     *lines += Line(object);
     ++*count;
@@ -55,6 +63,7 @@ void AddPreferences(const ProblemName& problem, const schema::TreeRecord& record
     };
     Json object;
     object["problem"] = problem.id;
+    object["source"] = ViewOf(record.source());
     object["question"] = ViewOf(record.question());
     object["prompt"] = TrainingPrompt(options, record) + (pair.whole ? "" : TrainingText(options, record, pair.prefix));
     object["chosen"] = side(pair.chosen);
@@ -62,6 +71,7 @@ void AddPreferences(const ProblemName& problem, const schema::TreeRecord& record
     object["q_chosen"] = pair.q_chosen;
     object["q_rejected"] = pair.q_rejected;
     object["whole"] = pair.whole;
+    object["right_share"] = RightShare(tree);
     object["fingerprint"] = options.fingerprint;
     *lines += Line(object);
     ++*count;

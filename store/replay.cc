@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "search/select.h"
+#include "store/beam.h"
 
 namespace orrery::store {
 namespace {
@@ -135,9 +136,25 @@ class Walk {
   std::vector<Node> nodes_;
 };
 
+Replay ReplayBeams(const schema::TreeRecord& record, const search::Rules& rules) {
+  std::map<Path, const schema::Expansion*> expansions;
+  if (record.expansions() != nullptr) {
+    for (const auto* expansion : *record.expansions()) expansions[PathOf(*expansion)] = expansion;
+  }
+  Beam beam(rules);
+  while (!beam.frontier().empty()) {
+    beam.Advance([&](const Path& path) -> const schema::Expansion* {
+      const auto found = expansions.find(path);
+      return found == expansions.end() ? nullptr : found->second;
+    });
+  }
+  return {.ends = beam.ends()};
+}
+
 }  // namespace
 
 Replay ReplaySearch(const schema::TreeRecord& record, const search::Rules& rules) {
+  if (rules.beams > 0) return ReplayBeams(record, rules);
   Walk walk(record, rules);
   Replay replay;
   bool solved = false;

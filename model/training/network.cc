@@ -76,14 +76,15 @@ struct Network::Buffers {
   FloatArray head_x, head_dx, head_dnormed;
 };
 
-uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, const NetworkOptions& options) {
+uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, const NetworkOptions& options,
+                       bool adapted) {
   const auto width = static_cast<uint64_t>(shape.width), forward = static_cast<uint64_t>(shape.feed_forward);
   const auto queries = static_cast<uint64_t>(shape.query_width()), layers = static_cast<uint64_t>(shape.layers);
   const uint64_t qkv = queries + 2 * static_cast<uint64_t>(shape.key_width()), element = kernels::Size(type);
   const uint64_t table = static_cast<uint64_t>(shape.vocabulary) * width;
   const uint64_t products =
       layers * (qkv * width + width * queries + 3 * forward * width) + static_cast<uint64_t>(shape.outputs()) * width;
-  const uint64_t parameters = 4 * sizeof(float) * (products + (tied && !shape.scores() ? 0 : table));
+  const uint64_t parameters = (adapted ? 2 : 4) * sizeof(float) * (products + (tied && !shape.scores() ? 0 : table));
   const uint64_t layer =
       element * (2 * width + queries + forward) + sizeof(float) * (qkv + queries + width + 2 * forward);
   const uint64_t kept = (options.checkpointing ? 1 : layers) * layer + sizeof(float) * (layers + 1) * width;
@@ -105,16 +106,20 @@ Network::Network(const ModelShape& shape, Parameters& parameters, const kernels:
 
 Network::~Network() = default;
 
-void Network::Refresh() {
+void Network::Refresh(const ValueSource& source) {
   Buffers& b = *buffers_;
+  const auto set = [&](TrainingWeight& weight, size_t offset) {
+    const size_t count = size_t(weight.n()) * weight.k();
+    ops_.SetWeight(weight, source ? source(offset, count) : parameters_.values.at(offset));
+  };
   for (int i = 0; i < shape_.layers; ++i) {
     const LayerOffsets& at = parameters_.layer(i);
-    ops_.SetWeight(*b.qkv[i], parameters_.values.at(at.qkv));
-    ops_.SetWeight(*b.output[i], parameters_.values.at(at.output));
-    ops_.SetWeight(*b.gate_up[i], parameters_.values.at(at.gate_up));
-    ops_.SetWeight(*b.down[i], parameters_.values.at(at.down));
+    set(*b.qkv[i], at.qkv);
+    set(*b.output[i], at.output);
+    set(*b.gate_up[i], at.gate_up);
+    set(*b.down[i], at.down);
   }
-  ops_.SetWeight(*b.head, parameters_.values.at(parameters_.head()));
+  set(*b.head, parameters_.head());
 }
 
 float* Network::LayerInput(int number) {

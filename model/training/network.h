@@ -25,7 +25,9 @@ struct NetworkOptions {
 };
 
 // Memory of a training, all in all: parameters with gradients and moments, weights as products read them, activations.
-uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, const NetworkOptions& options);
+// `adapted`: by adapters, which leave out the moments.
+uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, const NetworkOptions& options,
+                       bool adapted = false);
 
 class Network {
  public:
@@ -37,8 +39,10 @@ class Network {
   const ModelShape& shape() const { return shape_; }
   const NetworkOptions& options() const { return options_; }
 
-  // Takes the parameters' values as they are now; after each step of the optimiser.
-  void Refresh();
+  // Values [offset, offset + count) of the parameters, or what stands for them; read before the next is asked for.
+  using ValueSource = std::function<const float*(size_t offset, size_t count)>;
+  // Takes the matrices' values as they are now, or as `source` has them; after each step of the optimiser.
+  void Refresh(const ValueSource& source = {});
 
   // Leaves the last layer's output in hidden(): [rows][width], before the final norm. What `sequences` points to is
   // copied.

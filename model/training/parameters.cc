@@ -34,7 +34,7 @@ FloatArray& FloatArray::operator=(FloatArray&& other) noexcept {
   return *this;
 }
 
-size_t Parameters::Add(std::string name, uint64_t rows, uint64_t width) {
+size_t Trainables::Add(std::string name, uint64_t rows, uint64_t width) {
   // The same alignment as a cache line's, for the vectors that run over it.
   const size_t offset = (count_ + 15) / 16 * 16;
   tensors_.push_back({std::move(name), rows, width, offset, rows > 1});
@@ -92,8 +92,8 @@ void Parameters::DrawScore(uint64_t width, uint64_t seed) {
 StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShape& shape, bool tied, uint64_t seed) {
   Parameters parameters;
   parameters.Plan(shape, tied);
-  parameters.values = FloatArray(parameters.count_);
-  for (const ParameterTensor& wanted : parameters.tensors_) {
+  parameters.values = FloatArray(parameters.count());
+  for (const ParameterTensor& wanted : parameters.tensors()) {
     if (wanted.name == kScoreTensor && source.Find(kScoreTensor) == nullptr) {
       parameters.DrawScore(wanted.width, seed);
       continue;

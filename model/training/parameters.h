@@ -44,7 +44,24 @@ struct LayerOffsets {
   size_t attention_norm, qkv, qkv_bias, output, feed_forward_norm, gate_up, down;
 };
 
-class Parameters {
+// What an optimiser moves: tensors in flat arrays, which all have the same places.
+class Trainables {
+ public:
+  const std::vector<ParameterTensor>& tensors() const { return tensors_; }
+  size_t count() const { return count_; }
+
+  FloatArray values, gradients, first_moments, second_moments;
+
+ protected:
+  // Where a further tensor lies.
+  size_t Add(std::string name, uint64_t rows, uint64_t width);
+
+ private:
+  std::vector<ParameterTensor> tensors_;
+  size_t count_ = 0;
+};
+
+class Parameters : public Trainables {
  public:
   // Queries, keys and values follow each other, gates and ups too, so that each is one product. `tied`: the table of
   // embeddings is the output matrix too; a file that has both gives the output matrix. Where `shape` is a reward
@@ -52,24 +69,18 @@ class Parameters {
   // the tensor: missing, of another shape, or not finite.
   static StatusOr<Parameters> Read(const ModelSource& source, const ModelShape& shape, bool tied, uint64_t seed = 1);
 
-  const std::vector<ParameterTensor>& tensors() const { return tensors_; }
   const LayerOffsets& layer(int i) const { return layers_[i]; }
   size_t final_norm() const { return final_norm_; }
   size_t embedding() const { return embedding_; }
   size_t head() const { return head_; }  // = embedding() where tied
   bool tied() const { return head_ == embedding_; }
-  size_t count() const { return count_; }
-
-  FloatArray values, gradients, first_moments, second_moments;
 
  private:
   void Plan(const ModelShape& shape, bool tied);
   void DrawScore(uint64_t width, uint64_t seed);
-  size_t Add(std::string name, uint64_t rows, uint64_t width);
 
-  std::vector<ParameterTensor> tensors_;
   std::vector<LayerOffsets> layers_;
-  size_t final_norm_ = 0, embedding_ = 0, head_ = 0, count_ = 0;
+  size_t final_norm_ = 0, embedding_ = 0, head_ = 0;
 };
 
 }  // namespace orrery::model

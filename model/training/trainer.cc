@@ -22,16 +22,18 @@ void Fill(const PassResult& result, StepReport& report) {
 }  // namespace
 
 Trainer::Trainer(Parameters& parameters, Network& network, const kernels::TrainingOps& ops, Objective& objective,
-                 const TrainerOptions& options)
+                 const TrainerOptions& options, Adapter* adapter)
     : parameters_(parameters),
+      adapter_(adapter),
+      trained_(adapter != nullptr ? static_cast<Trainables&>(*adapter) : parameters),
       network_(network),
       ops_(ops),
       objective_(objective),
       options_(options),
       steps_per_epoch_((static_cast<int64_t>(objective.count()) + options.batch - 1) / options.batch) {
   steps_ = steps_per_epoch_ * options_.epochs;
-  for (FloatArray* array : {&parameters_.gradients, &parameters_.first_moments, &parameters_.second_moments})
-    *array = FloatArray(parameters_.count());
+  parameters_.gradients = FloatArray(parameters_.count());
+  for (FloatArray* array : {&trained_.first_moments, &trained_.second_moments}) *array = FloatArray(trained_.count());
 }
 
 float Trainer::Rate(int64_t step) const {
@@ -89,8 +91,8 @@ StatusOr<StepReport> Trainer::Step() {
   // Examples of like lengths fill the network's rows with the least left over.
   std::ranges::stable_sort(batch, std::greater(),
                            [this](int32_t i) { return objective_.rows(static_cast<size_t>(i)); });
-  const auto gradients = parameters_.gradients.all();
-  std::memset(gradients.data(), 0, gradients.size_bytes());
+  const auto whole = parameters_.gradients.all();
+  std::memset(whole.data(), 0, whole.size_bytes());
   const PassResult result = Run(objective_, batch, 1.0f / static_cast<float>(report.learnt), true);
   Fill(result, report);
   if (options_.freeze_embeddings) {
@@ -99,6 +101,8 @@ StatusOr<StepReport> Trainer::Step() {
         std::memset(parameters_.gradients.at(tensor.offset), 0, tensor.rows * tensor.width * sizeof(float));
     }
   }
+  if (adapter_ != nullptr) adapter_->GatherGradients();
+  const auto gradients = trained_.gradients.all();
   report.norm = std::sqrt(ops_.SquaredNorm(gradients.data(), gradients.size()));
   if (!std::isfinite(report.loss) || !std::isfinite(report.norm)) {
     return Failed("step {}: the loss is {} and the gradient's norm {}; the examples from number {} of epoch {} on",
@@ -112,18 +116,24 @@ StatusOr<StepReport> Trainer::Step() {
 
 void Trainer::Update(int64_t step, double norm) {
   const double scale = options_.clip > 0 ? std::min(1.0, options_.clip / (norm + 1e-6)) : 1;
-  for (const ParameterTensor& tensor : parameters_.tensors()) {
-    if (options_.freeze_embeddings && tensor.offset == parameters_.embedding()) continue;
+  for (const ParameterTensor& tensor : trained_.tensors()) {
+    if (adapter_ == nullptr && options_.freeze_embeddings && tensor.offset == parameters_.embedding()) continue;
     ops_.Step({.rate = Rate(step),
                .beta1 = options_.beta1,
                .beta2 = options_.beta2,
                .decay = tensor.decays ? options_.decay : 0,
                .step = step,
                .gradient_scale = static_cast<float>(scale)},
-              tensor.rows * tensor.width, parameters_.gradients.at(tensor.offset), parameters_.values.at(tensor.offset),
-              parameters_.first_moments.at(tensor.offset), parameters_.second_moments.at(tensor.offset));
+              tensor.rows * tensor.width, trained_.gradients.at(tensor.offset), trained_.values.at(tensor.offset),
+              trained_.first_moments.at(tensor.offset), trained_.second_moments.at(tensor.offset));
   }
-  network_.Refresh();
+  Refresh();
+}
+
+void Trainer::Refresh() {
+  if (adapter_ == nullptr) return network_.Refresh();
+  adapter_->Refresh();
+  network_.Refresh([this](size_t offset, size_t count) { return adapter_->Values(offset, count); });
 }
 
 StepReport Trainer::Measure(Objective& others) const {
@@ -137,19 +147,19 @@ StepReport Trainer::Measure(Objective& others) const {
 
 Status Trainer::Save(const std::filesystem::path& folder, const std::string& identity) const {
   return SaveCheckpoint(folder, {.identity = identity, .step = step_},
-                        {{"values", parameters_.values.all()},
-                         {"first_moments", parameters_.first_moments.all()},
-                         {"second_moments", parameters_.second_moments.all()}});
+                        {{"values", trained_.values.all()},
+                         {"first_moments", trained_.first_moments.all()},
+                         {"second_moments", trained_.second_moments.all()}});
 }
 
 Status Trainer::Load(const std::filesystem::path& folder, const std::string& identity) {
   ORRERY_ASSIGN_OR_RETURN(const CheckpointState state,
                           LoadCheckpoint(folder, identity,
-                                         {{"values", parameters_.values.all()},
-                                          {"first_moments", parameters_.first_moments.all()},
-                                          {"second_moments", parameters_.second_moments.all()}}));
+                                         {{"values", trained_.values.all()},
+                                          {"first_moments", trained_.first_moments.all()},
+                                          {"second_moments", trained_.second_moments.all()}}));
   step_ = state.step;
-  network_.Refresh();
+  Refresh();
   return absl::OkStatus();
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "model/training/adapter.h"
 #include "model/training/network.h"
 #include "model/training/objective.h"
 
@@ -46,8 +47,9 @@ struct StepReport {
 class Trainer {
  public:
   // All must outlive it. No example may take more rows than network.options().max_rows or have nothing to be learnt.
+  // With an adapter (of `parameters`) that one is trained, and the parameters stay as they are.
   Trainer(Parameters& parameters, Network& network, const kernels::TrainingOps& ops, Objective& objective,
-          const TrainerOptions& options);
+          const TrainerOptions& options, Adapter* adapter = nullptr);
 
   int64_t steps() const { return steps_; }  // in all
   int64_t step() const { return step_; }    // taken
@@ -61,6 +63,9 @@ class Trainer {
   // Mean loss (and accuracy) over other examples.
   StepReport Measure(Objective& others) const;
 
+  // What is trained.
+  Trainables& trained() const { return trained_; }
+
   // Values, moments and the number of the step as files in `folder`, which appears only when it is whole and flushed;
   // and back. `identity` stands for everything that the training depends on: another one is refused.
   Status Save(const std::filesystem::path& folder, const std::string& identity) const;
@@ -73,8 +78,11 @@ class Trainer {
   // A batch in as many passes as it takes.
   PassResult Run(Objective& objective, std::span<const int32_t> batch, float weight, bool gradient) const;
   void Update(int64_t step, double norm);
+  void Refresh();
 
   Parameters& parameters_;
+  Adapter* adapter_;
+  Trainables& trained_;
   Network& network_;
   const kernels::TrainingOps& ops_;
   Objective& objective_;

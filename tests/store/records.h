@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct CandidateText {
   int tolerated_errors = 0;
   int merged = 1;
   int tokens = 0;  // sampled for it, the merged ones included
+  std::optional<double> score = {};
 };
 
 inline flatbuffers::Offset<schema::Expansion> AddExpansion(flatbuffers::FlatBufferBuilder& builder,
@@ -45,6 +47,7 @@ inline flatbuffers::Offset<schema::Expansion> AddExpansion(flatbuffers::FlatBuff
     candidate.add_tolerated_errors(static_cast<uint8_t>(one.tolerated_errors));
     candidate.add_merged(static_cast<uint16_t>(one.merged));
     candidate.add_tokens(static_cast<uint32_t>(one.tokens));
+    if (one.score) candidate.add_score(*one.score);
     candidates.push_back(candidate.Finish());
   }
   return schema::CreateExpansionDirect(builder, problem.c_str(), &path, &candidates, tokens,

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/actors/scene.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/paths.h"
+#include "tests/actors/scripted_engine.h"
+
+namespace orrery {
+
+namespace fs = std::filesystem;
+
+fs::path FreshFolder(const std::string& name) {
+  const fs::path folder = fs::path(testing::TempDir()) / (name + std::to_string(getpid()));
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  return folder;
+}
+
+std::shared_ptr<const std::vector<reasoning::Problem>> Problems(int count) {
+  auto problems = std::make_shared<std::vector<reasoning::Problem>>();
+  for (int i = 0; i < count; ++i) {
+    problems->push_back({.id = "p" + std::to_string(i),
+                         .question = "What is " + std::to_string(i) + "?",
+                         .answer = std::to_string(i % 3),
+                         .source = "test",
+                         .level = ""});
+  }
+  return problems;
+}
+
+namespace {
+
+// One sandbox and one grader for the whole test program: they hold nothing of a campaign.
+std::shared_ptr<sandbox::Sandbox> TheSandbox() {
+  static std::shared_ptr<sandbox::Sandbox> one = [] {
+    auto started = sandbox::Sandbox::Start({.python = PythonEnvironment()});
+    EXPECT_TRUE(started.ok()) << Message(started.status());
+    return std::shared_ptr<sandbox::Sandbox>(*std::move(started));
+  }();
+  return one;
+}
+
+std::shared_ptr<reasoning::Grader> TheGrader() {
+  static std::shared_ptr<reasoning::Grader> one = *reasoning::Grader::Create({.python = PythonEnvironment()});
+  return one;
+}
+
+}  // namespace
+
+search::Rules SmallRules() {
+  search::Rules rules;
+  rules.rollouts = 8;
+  rules.candidates = 4;
+  rules.max_depth = 6;
+  return rules;
+}
+
+actors::Meters& MetersOf(const Scene& scene) {
+  static std::map<std::string, actors::Meters> all;
+  return all[scene.folder.string()];
+}
+
+actors::CampaignOutcome Play(const Scene& scene) {
+  auto opened = store::Store::Open(scene.folder / "store", "fingerprint", "{}");
+  EXPECT_TRUE(opened.ok()) << Message(opened.status());
+  std::shared_ptr<store::Store> store = *std::move(opened);
+  auto engine = std::make_shared<ScriptedEngine>(scene.timing);
+  engine->fail_after = scene.fail_after;
+  auto context = std::make_shared<actors::CampaignContext>();
+  context->rules = scene.rules;
+  context->context_length = engine->context_length();
+  context->tokenizer = &engine->tokenizer();
+  context->store = store.get();
+  context->meters = &MetersOf(scene);
+  const auto ppm = scene.ppm ? std::make_shared<ScriptedEngine>(scene.timing + 1) : nullptr;
+  if (ppm) {
+    context->ppm_tokenizer = &ppm->tokenizer();
+    context->ppm_context_length = ppm->context_length();
+  }
+  return actors::RunCampaign({.context = context,
+                              .problems = scene.given != nullptr ? scene.given : Problems(scene.problems),
+                              .engine = engine,
+                              .ppm = ppm,
+                              .sandboxes = {TheSandbox()},
+                              .graders = {TheGrader()},
+                              .store = store,
+                              .telemetry = std::make_shared<actors::Telemetry>(context->meters),
+                              .telemetry_file = scene.folder / "telemetry.jsonl",
+                              .live_trees = scene.live_trees,
+                              .threads = scene.threads},
+                             scene.watch);
+}
+
+std::string Digest(const fs::path& folder) {
+  auto store = store::Store::OpenReadOnly(folder / "store");
+  EXPECT_TRUE(store.ok()) << Message(store.status());
+  Sha256 hash;
+  EXPECT_TRUE((*store)
+                  ->ForEachTree([&](std::string_view problem, const store::TreeChunk& tree) {
+                    hash.UpdateSized(problem);
+                    hash.UpdateSized(tree.bytes());
+                    return true;
+                  })
+                  .ok());
+  return Hex(hash.Finish());
+}
+
+}  // namespace orrery

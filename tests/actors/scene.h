@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A whole campaign for tests: a scripted engine with the real store, sandbox and grader.
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/system.h"
+
+namespace orrery {
+
+struct Scene {
+  std::filesystem::path folder;
+  search::Rules rules;
+  int problems = 12;
+  int threads = 2;
+  uint64_t timing = 1;
+  uint64_t fail_after = 0;
+  size_t live_trees = 8;
+  bool ppm = false;
+  actors::Watch watch = [] { return false; };
+  std::shared_ptr<const std::vector<reasoning::Problem>> given = nullptr;  // in place of `problems` made ones
+};
+
+// An empty folder of this process.
+std::filesystem::path FreshFolder(const std::string& name);
+// Questions whose answers are 0, 1 and 2 in turn.
+std::shared_ptr<const std::vector<reasoning::Problem>> Problems(int count);
+search::Rules SmallRules();
+actors::Meters& MetersOf(const Scene& scene);
+actors::CampaignOutcome Play(const Scene& scene);
+// Over all records that a campaign left.
+std::string Digest(const std::filesystem::path& folder);
+
+}  // namespace orrery
