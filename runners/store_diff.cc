@@ -71,6 +71,10 @@ std::vector<std::string> CandidateLines(const schema::Expansion* expansion, uint
   return lines;
 }
 
+std::string_view LineAt(const std::vector<std::string>& lines, size_t i) {
+  return i < lines.size() ? std::string_view(lines[i]) : std::string_view();
+}
+
 void ShowSideBySide(const store::Parting& parting) {
   const size_t width = (std::max<size_t>(TerminalColumns(), 40) - 3) / 2;
   const auto title = [&](std::string_view run, const store::ExpansionChunk& expansion, const store::Path& path) {
@@ -87,7 +91,7 @@ void ShowSideBySide(const store::Parting& parting) {
     const auto left = CandidateLines(parting.a.get(), i, width), right = CandidateLines(parting.b.get(), i, width);
     const bool same = left == right;
     for (size_t line = 0; line < std::max(left.size(), right.size()); ++line) {
-      const std::string_view in_a = line < left.size() ? left[line] : "", in_b = line < right.size() ? right[line] : "";
+      const std::string_view in_a = LineAt(left, line), in_b = LineAt(right, line);
       fmt::print("{} {} {}\n", Padded(in_a, width), same ? "|" : Coloured("#", 31), in_b);
     }
   }

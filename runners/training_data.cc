@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/digest.h"
+#include "base/random.h"
 #include "model/prompt_tokens.h"
 #include "reasoning/prompt.h"
 #include "reasoning/step.h"
@@ -20,7 +21,7 @@ using Json = nlohmann::json;
 
 struct Text {
   std::string problem, question, prompt, completion;
-  double mean_q = 0, min_q = 0;
+  double mean_q = 0, min_q = 0, score = 0;
 };
 
 StatusOr<Text> ParseText(const Json& json) {
@@ -33,11 +34,28 @@ StatusOr<Text> ParseText(const Json& json) {
   text.question = TextOf(json, "question");
   text.mean_q = NumberOf(json, "mean_q");
   text.min_q = NumberOf(json, "min_q");
+  text.score = NumberOf(json, "score");
   return text;
 }
 
-// Of each problem its texts, best first.
+// The texts of each question, or of each problem where no question is told: copies of a problem (problems.copies) are
+// tries at one question.
 using ByProblem = std::map<std::string, std::vector<Text>>;
+
+// Those that train.choice puts first, first.
+void Sort(schema::TrajectoryChoice choice, uint64_t seed, std::vector<Text>& texts) {
+  const auto rank = [&](const Text& text) {
+    switch (choice) {
+      case schema::TrajectoryChoice::q: break;
+      case schema::TrajectoryChoice::score: return std::pair(text.score, 0.0);
+      case schema::TrajectoryChoice::sampled:
+        return std::pair(
+            static_cast<double>(HashParts({"choice", std::to_string(seed), text.problem, text.completion}) >> 11), 0.0);
+    }
+    return std::pair(text.mean_q, text.min_q);
+  };
+  std::ranges::stable_sort(texts, std::greater(), rank);
+}
 
 StatusOr<ByProblem> ReadTexts(const schema::TrainConfig& config, TrainingData& data) {
   ByProblem problems;
@@ -48,7 +66,7 @@ StatusOr<ByProblem> ReadTexts(const schema::TrainConfig& config, TrainingData& d
       ++data.noise;
       return absl::OkStatus();
     }
-    auto& texts = problems[text.problem];
+    auto& texts = problems[text.question.empty() ? text.problem : text.question];
     const bool known =
         std::ranges::any_of(texts, [&](const Text& other) { return other.completion == text.completion; });
     known ? void(++data.doubles) : texts.push_back(std::move(text));
@@ -107,15 +125,13 @@ StatusOr<TrainingData> LoadTrajectories(const schema::TrainConfig& config, uint6
   data.problems = problems.size();
   const auto end = EndOf(tokenizer);
   Sha256 hash;
-  for (auto& [problem, texts] : problems) {
-    std::ranges::stable_sort(texts, [](const Text& a, const Text& b) {
-      return std::pair(a.mean_q, a.min_q) > std::pair(b.mean_q, b.min_q);
-    });
+  for (auto& [question, texts] : problems) {
+    Sort(config.choice(), seed, texts);
     if (config.per_problem() > 0 && std::ssize(texts) > config.per_problem()) {
       data.left_out += texts.size() - static_cast<size_t>(config.per_problem());
       texts.resize(static_cast<size_t>(config.per_problem()));
     }
-    const bool validation = IsValidation(problem, config.validation(), seed);
+    const bool validation = IsValidation(texts.front().problem, config.validation(), seed);
     for (const Text& text : texts) {
       auto example = Encode(text, tokenizer, end);
       if (!Fits(config, example, data)) continue;

@@ -43,6 +43,7 @@ void AddTrajectories(const ProblemName& problem, const schema::TreeRecord& recor
     object["prompt"] = TrainingPrompt(options, record);
     object["completion"] = TrainingText(options, record, trajectory.nodes);
     object["answer"] = ViewOf(CandidateOf(record, trajectory.nodes.back())->answer());
+    if (const auto& score = tree.nodes[static_cast<size_t>(trajectory.nodes.back())].score) object["score"] = *score;
     object["mean_q"] = trajectory.mean_q;
     object["min_q"] = trajectory.min_q;
     object["steps"] = trajectory.nodes.size();

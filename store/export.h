@@ -46,11 +46,11 @@ struct ExportCounts {
 
 // {problem, source, level, question, prompt, completion, answer, mean_q, min_q, steps, failed_steps, right_share,
 // fingerprint} of the best right trajectories. prompt + completion is the whole text; `failed_steps` counts tolerated
-// ones; `right_share` is the share of the problem's rollouts that were right. {problem, source, question, prompt,
-// chosen, rejected, q_chosen, q_rejected, whole, right_share, fingerprint} of the preference pairs: prompt is the
-// question and the steps that both share; of whole trajectories the question alone, chosen and rejected then being
-// completions. Problems without a finished tree are passed over. Both files are replaced at once each, so that a reader
-// never sees half of one.
+// ones; `score` is there where a reward model gave the solution one; `right_share` is the share of the problem's
+// rollouts that were right. {problem, source, question, prompt, chosen, rejected, q_chosen, q_rejected, whole,
+// right_share, fingerprint} of the preference pairs: prompt is the question and the steps that both share; of whole
+// trajectories the question alone, chosen and rejected then being completions. Problems without a finished tree are
+// passed over. Both files are replaced at once each, so that a reader never sees half of one.
 StatusOr<ExportCounts> ExportTraining(const Store& store, const std::vector<ProblemName>& problems,
                                       const ExportOptions& options, const std::filesystem::path& trajectories,
                                       const std::filesystem::path& preferences);
