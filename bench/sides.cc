@@ -13,21 +13,10 @@ namespace {
 
 constexpr int kSaltsOfAWorkload = 1000;
 
-model::Precision PrecisionOf(const std::string& precision) {
-  if (precision == "float32") return model::Precision::kFloat32;
-  return precision == "int8" ? model::Precision::kInt8 : model::Precision::kBfloat16;
-}
-
 // The weights with which a peer works in our precision.
 std::string EqualWeights(const std::string& precision) {
   if (precision == "float32") return "f32";
   return precision == "int8" ? "q8_0" : "bf16";
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
 // Those of PEER.KEY=VALUE that are this peer's, without its name.
@@ -41,7 +30,18 @@ std::vector<std::string> SettingsOf(const std::string& peer, const std::vector<s
 
 }  // namespace
 
-void AddOptions(CLI::App& app, SideOptions& options) {
+model::Precision PrecisionOf(const std::string& precision) {
+  if (precision == "float32") return model::Precision::kFloat32;
+  return precision == "int8" ? model::Precision::kInt8 : model::Precision::kBfloat16;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+void AddModelOptions(CLI::App& app, SideOptions& options) {
   app.add_option("--model", options.model, "name or path")->capture_default_str();
   app.add_option("--precision", options.precision)
       ->check(CLI::IsMember({"bfloat16", "float32", "int8"}))
@@ -53,6 +53,10 @@ void AddOptions(CLI::App& app, SideOptions& options) {
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   app.add_flag("--json", options.json, "one JSON object a line");
+}
+
+void AddOptions(CLI::App& app, SideOptions& options) {
+  AddModelOptions(app, options);
   app.add_flag("--peers", options.peers, "llama.cpp and OpenVINO GenAI too, on the same work, in turn with ours");
   app.add_option("--python", options.python,
                  "a Python that has bench/peers/requirements.txt; default: <cache>/peers/bin/python3");

@@ -33,7 +33,12 @@ struct SideOptions {
   std::vector<std::string> peer_settings;  // PEER.KEY=VALUE
 };
 
+// Those of our engine alone, and all.
+void AddModelOptions(CLI::App& app, SideOptions& options);
 void AddOptions(CLI::App& app, SideOptions& options);
+
+model::Precision PrecisionOf(const std::string& precision);
+double Median(std::vector<double> values);
 
 ProductType TypeOf(const std::string& precision);
 
