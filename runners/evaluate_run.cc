@@ -12,7 +12,7 @@
 #include "reasoning/problem.h"
 #include "runners/campaign_run.h"
 #include "runners/evaluate_metrics.h"
-#include "runners/published.h"
+#include "runners/evaluate_tables.h"
 #include "runners/settings.h"
 #include "store/convert.h"
 
@@ -178,22 +178,16 @@ void Measure(const std::vector<Question>& questions, const std::string& method, 
   add(fmt::format("best by score@{}", tries), [](const Question& q) { return BestRight(q); });
 }
 
-std::string Table(const std::vector<Line>& lines, const Json& costs, const std::string& benchmark) {
-  std::string text = "| method | measure | percent | 95% interval |\n|---|---|---|---|\n";
-  for (const Line& line : lines) {
-    text += fmt::format("| {} | {} | {:.1f} | {:.1f} to {:.1f} |\n", line.method, line.metric, 100 * line.estimate.mean,
-                        100 * line.estimate.low, 100 * line.estimate.high);
+// The results of other evaluations, which are to stand beside these.
+StatusOr<std::vector<Json>> ResultsBeside(const schema::Config& config) {
+  std::vector<Json> results;
+  for (const std::string& folder : ListOf(config.evaluate()->beside()->str())) {
+    const fs::path path = CallerPath(folder) / "results.json";
+    ORRERY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    results.push_back(Json::parse(text, nullptr, false));
+    if (!results.back().is_object()) return Corrupt("evaluate.beside: {}: no JSON object", path.string());
   }
-  text += "\n| method | tokens | steps run | seconds |\n|---|---|---|---|\n";
-  for (const auto& [method, cost] : costs.items()) {
-    text += fmt::format("| {} | {} | {} | {:.0f} |\n", method, cost.value("tokens", 0), cost.value("steps", 0),
-                        cost.value("seconds", 0.0));
-  }
-  const auto published = PublishedRows(benchmark);
-  if (published.empty()) return text;
-  text += "\n| published (arXiv 2501.04519; other models, all questions) | percent |\n|---|---|\n";
-  for (const auto& row : published) text += fmt::format("| {} | {:.1f} |\n", row.system, row.percent);
-  return text;
+  return results;
 }
 
 // What a method's campaign cost, by its own summary.
@@ -212,6 +206,7 @@ StatusOr<Json> CostOf(const fs::path& out) {
 StatusOr<int> RunEvaluation(const schema::ResolvedConfig& config, bool quiet) {
   const fs::path out = CallerPath(config->run()->out()->str());
   ORRERY_RETURN_IF_ERROR(CheckOverlap(*config));
+  ORRERY_ASSIGN_OR_RETURN(std::vector<Json> beside, ResultsBeside(*config));
   std::vector<Line> lines;
   Json costs = Json::object();
   const std::vector<std::string> methods = ListOf(config->evaluate()->methods()->str());
@@ -242,7 +237,11 @@ StatusOr<int> RunEvaluation(const schema::ResolvedConfig& config, bool quiet) {
                                    {"low", line.estimate.low},
                                    {"high", line.estimate.high}});
   }
-  const std::string table = Table(lines, costs, config->evaluate()->benchmark()->str());
+  std::string table = ResultsTable(results, config->evaluate()->benchmark()->string_view());
+  if (!beside.empty()) {
+    beside.insert(beside.begin(), results);
+    table += "\n" + SideBySide(beside);
+  }
   ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out / "results.md", table));
   ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out / "results.json", results.dump(1) + "\n"));
   fmt::print("{}\n{}\n", table, (out / "results.json").string());
