@@ -30,6 +30,7 @@
 #include "sandbox/filter.h"
 #include "sandbox/fixed_world.h"
 #include "sandbox/landlock.h"
+#include "sandbox/mappings.h"
 #include "sandbox/step_protocol.h"
 
 namespace orrery::sandbox {
@@ -295,6 +296,7 @@ int Main(int argc, char** argv) {
   StartPython(argv[2]);
   const Helpers helpers = Warm(argv[1]);
   UseOrdinaryPages();
+  JoinMappings();
   ResetClock();
   LimitResources(std::strtoull(argv[3], nullptr, 10), std::strtoull(argv[4], nullptr, 10), !parent_death);
   const int opened = open("/dev/null", O_RDWR | O_CLOEXEC);
