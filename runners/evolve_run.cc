@@ -120,7 +120,18 @@ class Evolution {
   StatusOr<int> TrainPolicy(uint32_t round) {
     ORRERY_ASSIGN_OR_RETURN(const auto config,
                             With(round, "policy", {{"train.objective", "sft"}, {"train.data", Data(round)}}));
-    return RunTraining(config, quiet_);
+    return Train(config);
+  }
+
+  // A finished training's checkpoints are several times as large as its model, and nothing needs them.
+  StatusOr<int> Train(const schema::ResolvedConfig& config) const {
+    ORRERY_ASSIGN_OR_RETURN(const int code, RunTraining(config, quiet_));
+    if (code != 0 || evolve().keep_checkpoints()) return code;
+    for (const char* name : {"checkpoint", "best"}) {
+      std::error_code error;
+      fs::remove_all(CallerPath(config->run()->out()->str()) / name, error);
+    }
+    return 0;
   }
 
   StatusOr<int> TrainPpm(uint32_t round) {
@@ -133,7 +144,7 @@ class Evolution {
                                                      {"train.rate", fmt::format("{}", evolve().ppm_rate())},
                                                      {"train.batch", std::to_string(evolve().ppm_batch())},
                                                      {"model.name", Policy(round)}}));
-    return RunTraining(config, quiet_);
+    return Train(config);
   }
 
   Settings TestSettings(uint32_t round, const std::string& file, uint64_t limit) const {

@@ -17,6 +17,7 @@
 #include "model/training/checkpoint.h"
 #include "model/training/score_objective.h"
 #include "model/training/trainer.h"
+#include "runners/model_card.h"
 #include "runners/settings.h"
 #include "runners/stop.h"
 #include "runners/training_data.h"
@@ -275,6 +276,7 @@ class Training {
     options.bfloat16 = backend_->type() == kernels::Type::kBfloat16;
     options.weights = &weights;
     ORRERY_RETURN_IF_ERROR(model::ExportHfFolder(model_, out_ / "model", options));
+    ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "model" / "README.md", Card()));
     Json summary = {{"identity", identity_},
                     {"steps", trainer_->steps()},
                     {"learnt", objectives_.learnt->count()},
@@ -285,6 +287,19 @@ class Training {
     ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "summary.json", summary.dump(1) + "\n"));
     fmt::print("{}\n", (out_ / "model").string());
     return 0;
+  }
+
+  std::string Card() const {
+    ModelCard card{.base = config_->model()->name()->str(),
+                   .objective = schema::EnumNameTrainingObjective(config_->train()->objective()),
+                   .data = data_.digest,
+                   .problems = data_.problems,
+                   .learnt = objectives_.learnt->count(),
+                   .validation = objectives_.validation->count(),
+                   .steps = trainer_->steps(),
+                   .measured = {}};
+    if (card.validation > 0) card.measured = fmt::format("loss {:.4f}", best_);
+    return CardText(card, *config_);
   }
 
   std::string Accuracy(const model::StepReport& report) const {
