@@ -14,6 +14,7 @@
 #include "model/hf_folder.h"
 #include "model/hf_names.h"
 #include "model/model_source.h"
+#include "model/new_tokens.h"
 #include "model/tokenizer_export.h"
 
 namespace orrery::model {
@@ -96,8 +97,9 @@ uint64_t SourceRow(const ModelShape& shape, std::string_view name, uint64_t row)
 
 class Writer {
  public:
-  Writer(const ModelSource& source, const ModelShape& shape, const fs::path& folder, const ExportOptions& options)
-      : source_(source), shape_(shape), folder_(folder), options_(options) {}
+  Writer(const ModelSource& source, const ModelShape& shape, const fs::path& folder, const ExportOptions& options,
+         std::vector<NewToken> added)
+      : source_(source), shape_(shape), folder_(folder), options_(options), added_(std::move(added)) {}
 
   Status Weights(bool tied) {
     std::vector<std::vector<std::string>> shards(1);
@@ -134,14 +136,24 @@ class Writer {
   const GgufTensor* Find(const std::string& name) const {
     return name == kScoreTensor && source_.Find(name) == nullptr ? &score_ : source_.Find(name);
   }
-  uint64_t Bytes(const GgufTensor& tensor) const { return tensor.elements() * (options_.bfloat16 ? 2 : 4); }
+  // Those of a tensor with a row for each token follow the vocabulary, which may have grown.
+  uint64_t Rows(const GgufTensor& tensor) const {
+    return HasTokens(tensor) ? static_cast<uint64_t>(shape_.vocabulary) : tensor.elements() / tensor.shape[0];
+  }
+  static bool HasTokens(const GgufTensor& tensor) {
+    return tensor.name == "token_embd.weight" || tensor.name == "output.weight";
+  }
+  uint64_t Bytes(const GgufTensor& tensor) const {
+    return Rows(tensor) * tensor.shape[0] * (options_.bfloat16 ? 2 : 4);
+  }
 
   Status Shard(const fs::path& path, const std::vector<std::string>& names) const {
     Json header = {{"__metadata__", {{"format", "pt"}}}};
     uint64_t at = 0;
     for (const std::string& name : names) {
       const GgufTensor& tensor = *Find(name);
-      const std::vector<uint64_t> shape(tensor.shape.rbegin(), tensor.shape.rend());
+      std::vector<uint64_t> shape(tensor.shape.rbegin(), tensor.shape.rend());
+      if (HasTokens(tensor)) shape[0] = Rows(tensor);
       header[HfTensorName(name, shape_.fused)] = {
           {"dtype", options_.bfloat16 ? "BF16" : "F32"}, {"shape", shape}, {"data_offsets", {at, at + Bytes(tensor)}}};
       at += Bytes(tensor);
@@ -158,16 +170,15 @@ class Writer {
 
   void Tensor(const std::string& name, std::ofstream& out) const {
     const GgufTensor& tensor = *Find(name);
-    const uint64_t width = tensor.shape[0], rows = tensor.elements() / width;
+    const uint64_t width = tensor.shape[0];
     std::vector<float> values(width);
     std::vector<uint16_t> halves(width);
-    const float* replaced = options_.weights != nullptr ? options_.weights->values(name) : nullptr;
-    for (uint64_t row = 0; row < rows && out; ++row) {
-      const uint64_t first = SourceRow(shape_, name, row) * width;
-      if (replaced != nullptr) {
-        std::copy_n(replaced + first, width, values.data());
+    for (uint64_t row = 0; row < Rows(tensor) && out; ++row) {
+      const auto added = std::ranges::find(added_, static_cast<TokenId>(row), &NewToken::id);
+      if (HasTokens(tensor) && added != added_.end()) {
+        MeanRow(tensor, *added, values);
       } else {
-        Dequantise(tensor, first, width, values.data());
+        Row(tensor, row, values);
       }
       if (!options_.bfloat16) {
         out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(width * sizeof(float)));
@@ -178,10 +189,34 @@ class Writer {
     }
   }
 
+  // A row beyond those of the file, which no token has, is zeros.
+  void Row(const GgufTensor& tensor, uint64_t row, std::vector<float>& values) const {
+    const uint64_t width = values.size(), first = SourceRow(shape_, tensor.name, row) * width;
+    const float* replaced = options_.weights != nullptr ? options_.weights->values(tensor.name) : nullptr;
+    if (first >= tensor.elements()) {
+      std::ranges::fill(values, 0.0f);
+    } else if (replaced != nullptr) {
+      std::copy_n(replaced + first, width, values.data());
+    } else {
+      Dequantise(tensor, first, width, values.data());
+    }
+  }
+
+  void MeanRow(const GgufTensor& tensor, const NewToken& token, std::vector<float>& values) const {
+    std::vector<double> sums(values.size());
+    for (const TokenId part : token.parts) {
+      Row(tensor, static_cast<uint64_t>(part), values);
+      for (size_t i = 0; i < values.size(); ++i) sums[i] += double{values[i]};
+    }
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>(sums[i] / static_cast<double>(token.parts.size()));
+  }
+
   const ModelSource& source_;
   const ModelShape& shape_;
   const fs::path& folder_;
   const ExportOptions& options_;
+  const std::vector<NewToken> added_;
   GgufTensor score_{std::string(kScoreTensor), GgufType::kF32, {static_cast<uint64_t>(shape_.width), 1}, {}};
 };
 
@@ -196,24 +231,28 @@ Status CopyFiles(const fs::path& from, const fs::path& to) {
   return absl::OkStatus();
 }
 
-Status Fill(const fs::path& model, const fs::path& folder, const ExportOptions& options) {
-  ORRERY_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(model));
-  ORRERY_ASSIGN_OR_RETURN(ModelShape shape, source->Shape());
-  if (options.weights != nullptr) shape.score_scale = options.weights->score_scale;
-  const bool tied = options.weights != nullptr ? options.weights->tied : source->Find("output.weight") == nullptr;
-  Writer writer(*source, shape, folder, options);
+// The tokenizer of a folder, or that of a GGUF file as a folder has it.
+StatusOr<Json> TokenizerOf(const fs::path& model) {
   std::error_code error;
-  if (fs::is_directory(model, error)) {
-    ORRERY_RETURN_IF_ERROR(CopyFiles(model, folder));
-    if (shape.scores()) {
-      ORRERY_ASSIGN_OR_RETURN(Json config, ReadJsonObject(model / "config.json"));
-      SetHead(shape, config);
-      ORRERY_RETURN_IF_ERROR(writer.WriteJson("config.json", config));
-    }
-    return writer.Weights(tied);
-  }
+  if (fs::is_directory(model, error)) return ReadJsonObject(model / "tokenizer.json");
   ORRERY_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(model));
-  ORRERY_ASSIGN_OR_RETURN(const Json tokenizer, TokenizerJson(*file));
+  return TokenizerJson(*file);
+}
+
+// The files of a folder, but for its weights and what this export changes.
+Status FillFromFolder(const fs::path& model, const Writer& writer, const ModelShape& shape, const fs::path& folder) {
+  ORRERY_RETURN_IF_ERROR(CopyFiles(model, folder));
+  ORRERY_ASSIGN_OR_RETURN(Json config, ReadJsonObject(model / "config.json"));
+  const bool grown = config.value("vocab_size", 0) < shape.vocabulary;
+  if (!shape.scores() && !grown) return absl::OkStatus();
+  if (grown) config["vocab_size"] = shape.vocabulary;
+  if (shape.scores()) SetHead(shape, config);
+  return writer.WriteJson("config.json", config);
+}
+
+Status FillFromGguf(const fs::path& model, const Writer& writer, const ModelShape& shape, bool tied,
+                    const ExportOptions& options) {
+  ORRERY_ASSIGN_OR_RETURN(const auto file, GgufFile::Open(model));
   ORRERY_ASSIGN_OR_RETURN(const Json tokenizer_config, TokenizerConfig(*file));
   ORRERY_ASSIGN_OR_RETURN(const Json generation, GenerationConfig(*file));
   ORRERY_ASSIGN_OR_RETURN(Json config, Config(shape, model, tied, options));
@@ -221,8 +260,28 @@ Status Fill(const fs::path& model, const fs::path& folder, const ExportOptions& 
   config["eos_token_id"] = generation["eos_token_id"];
   ORRERY_RETURN_IF_ERROR(writer.WriteJson("config.json", config));
   ORRERY_RETURN_IF_ERROR(writer.WriteJson("generation_config.json", generation));
-  ORRERY_RETURN_IF_ERROR(writer.WriteJson("tokenizer.json", tokenizer));
-  ORRERY_RETURN_IF_ERROR(writer.WriteJson("tokenizer_config.json", tokenizer_config));
+  return writer.WriteJson("tokenizer_config.json", tokenizer_config);
+}
+
+Status Fill(const fs::path& model, const fs::path& folder, const ExportOptions& options) {
+  ORRERY_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(model));
+  ORRERY_ASSIGN_OR_RETURN(ModelShape shape, source->Shape());
+  if (options.weights != nullptr) shape.score_scale = options.weights->score_scale;
+  const bool tied = options.weights != nullptr ? options.weights->tied : source->Find("output.weight") == nullptr;
+  std::error_code error;
+  const bool from_folder = fs::is_directory(model, error);
+  Json tokenizer;
+  std::vector<NewToken> added;
+  if (!from_folder || !options.new_tokens.empty()) {
+    ORRERY_ASSIGN_OR_RETURN(tokenizer, TokenizerOf(model));
+    ORRERY_ASSIGN_OR_RETURN(const auto plain, source->ReadTokenizer());
+    ORRERY_ASSIGN_OR_RETURN(added, AddTokens(options.new_tokens, *plain, tokenizer));
+  }
+  if (!added.empty()) shape.vocabulary = std::max<int>(shape.vocabulary, added.back().id + 1);
+  Writer writer(*source, shape, folder, options, added);
+  ORRERY_RETURN_IF_ERROR(from_folder ? FillFromFolder(model, writer, shape, folder)
+                                     : FillFromGguf(model, writer, shape, tied, options));
+  if (!tokenizer.is_null()) ORRERY_RETURN_IF_ERROR(writer.WriteJson("tokenizer.json", tokenizer));
   return writer.Weights(tied);
 }
 

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 
@@ -26,6 +28,7 @@ struct ExportOptions {
   bool bfloat16 = false;                  // else float32, which holds every quantised weight exactly as it is read
   uint64_t shard_bytes = 5'000'000'000u;  // a file's data at most; more than one file come with an index
   const ReplacedWeights* weights = nullptr;
+  std::vector<std::string> new_tokens = {};  // texts that become tokens of their own (model/new_tokens.h)
 };
 
 // `model` is a GGUF file with a byte-level tokenizer, or a folder (whose weights are written anew, and whose other

@@ -118,8 +118,9 @@ class Evolution {
   }
 
   StatusOr<int> TrainPolicy(uint32_t round) {
-    ORRERY_ASSIGN_OR_RETURN(const auto config,
-                            With(round, "policy", {{"train.objective", "sft"}, {"train.data", Data(round)}}));
+    Settings settings = {{"train.objective", "sft"}, {"train.data", Data(round)}};
+    if (evolve().train_from()->size() > 0) settings.push_back({"model.name", evolve().train_from()->str()});
+    ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, "policy", settings));
     return Train(config);
   }
 

@@ -21,6 +21,7 @@
 #include "model/unicode.h"
 #include "reasoning/chat_format.h"
 #include "reasoning/prompt.h"
+#include "reasoning/step.h"
 #include "runners/model_inspect.h"
 
 namespace orrery {
@@ -258,6 +259,17 @@ void AddExport(CLI::App& app, Status& status) {
   command->add_option("--shard-bytes", arguments->options.shard_bytes, "data of one safetensors file at most")
       ->capture_default_str()
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 50));
+  command->add_option("--new-token", arguments->options.new_tokens,
+                      "a text that becomes a token of its own; may be given several times");
+  command->add_flag_callback(
+      "--markers",
+      [arguments] {
+        for (const std::string_view marker :
+             {reasoning::kCode, reasoning::kEndOfStep, reasoning::kEndOfCode, reasoning::kOutput,
+              reasoning::kEndOfOutput, reasoning::kAnswer, reasoning::kEndOfAnswer})
+          arguments->options.new_tokens.emplace_back(marker);
+      },
+      "the markers of a step become tokens of their own, to be trained (train.freeze_embeddings=false)");
   command->callback([arguments, &status] {
     const auto path = Locate(arguments->model);
     const std::filesystem::path out = CallerPath(arguments->out);

@@ -34,17 +34,6 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
 }
 
-// A token a printable character, and two for blank and newline.
-std::string CharacterTokenizer() {
-  Json vocabulary = Json::object();
-  for (int id = 0; id < kVocabulary - 2; ++id) vocabulary[std::string(1, static_cast<char>('!' + id))] = id;
-  vocabulary["\u0120"] = kVocabulary - 2;
-  vocabulary["\u010a"] = kVocabulary - 1;
-  return Json{{"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", Json::array()}}},
-              {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}}}
-      .dump();
-}
-
 // Prompts that begin with one of a few stems, themselves beginnings of each other, and go on by themselves.
 std::vector<GenerationRequest> Requests(std::mt19937_64& random) {
   std::vector<TokenId> stem;
@@ -77,7 +66,7 @@ class Schedules : public ::testing::TestWithParam<std::tuple<std::string, Precis
     const Json golden = Json::parse(ReadFile(*DataFile("tests/model/golden/families.json")).value());
     const auto& [family, precision] = GetParam();
     TinyModel model(golden[family]["config"], golden[family]["tensors"]);
-    model.tokenizer = CharacterTokenizer();
+    model.tokenizer = CharacterTokenizer(kVocabulary);
     folder_ = fs::path(testing::TempDir()) / fmt::format("schedules_{}_{}", family, static_cast<int>(precision));
     model.Write(folder_);
     random_.seed(FromEnvironment("ORRERY_FUZZ_SEED", 1));

@@ -36,6 +36,17 @@ inline constexpr const char* kThreeTokens =
     R"({"model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2},"merges":[]},"pre_tokenizer":{"type":"ByteLevel",)"
     R"("add_prefix_space":false,"use_regex":true}})";
 
+// A tokenizer.json with a token for each printable character, and two for blank and newline; 96 at most.
+inline std::string CharacterTokenizer(int vocabulary_size) {
+  nlohmann::json vocabulary = nlohmann::json::object();
+  for (int id = 0; id < vocabulary_size - 2; ++id) vocabulary[std::string(1, static_cast<char>('!' + id))] = id;
+  vocabulary["\u0120"] = vocabulary_size - 2;
+  vocabulary["\u010a"] = vocabulary_size - 1;
+  return nlohmann::json{{"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", nlohmann::json::array()}}},
+                        {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}}}
+      .dump();
+}
+
 class TinyModel {
  public:
   // `tensors`: names and shapes, the contiguous dimension last.
