@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The operations of a training step on whole batches in the host's memory: products and their gradients, the backward
-// of each operation of the forward pass, the loss and AdamW, as one contract that `reference/` (plain loops, sums in
-// double precision) and `cpu/` implement.
+// The operations of a training step on whole batches: products and their gradients, the backward of each operation of
+// the forward pass, the loss and AdamW, as one contract that `reference/` (plain loops), `cpu/` and `cuda/` implement.
+//
+// What is computed lies in memory that the implementation gives (TrainingOps::memory): the host's, or memory that a
+// device and the host share. Operations run in the order of their calls; the host may read and write what they treat
+// after Finish(). Spans, and what says it hands values to the host, lie in any memory of the host and are there when
+// the call returns.
 //
 // A batch is the tokens of several sequences, one row each, without padding. Sums over rows run in an order fixed by
 // shapes, so results depend neither on the number of threads nor on which of them ran what. Gradients are float32 and
@@ -15,38 +19,46 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <functional>
-#include <map>
 #include <memory>
 #include <span>
-#include <utility>
-#include <vector>
 
+#include "base/status.h"
 #include "kernels/kernels.h"
 #include "kernels/thread_pool.h"
 
 namespace orrery::kernels {
 
-// Rows that a product reads; zeros at first.
+// Where what a training computes on lies.
+class TrainingMemory {
+ public:
+  virtual ~TrainingMemory() = default;
+  // Zeros, aligned to 64 bytes; throws std::bad_alloc where there is no room.
+  virtual void* Allocate(size_t bytes) = 0;
+  virtual void Free(void* data, size_t bytes) = 0;
+  // Pages of their own, which cost nothing until they are touched.
+  static TrainingMemory& Host();
+};
+
+// Rows that a product reads; zeros at first. The memory must outlive it.
 class RowsBuffer {
  public:
-  RowsBuffer(Type type, int rows, int width);
+  RowsBuffer(Type type, int rows, int width, TrainingMemory& memory = TrainingMemory::Host());
+  ~RowsBuffer();
+  RowsBuffer(RowsBuffer&& other) noexcept;
+  RowsBuffer& operator=(RowsBuffer&&) = delete;
 
   Type type() const { return type_; }
   int rows() const { return rows_; }
   int width() const { return width_; }
-  void* row(int r) const { return data_.get() + r * stride_bytes(); }
+  void* row(int r) const { return data_ + r * stride_bytes(); }
   size_t stride_bytes() const { return PaddedWidth(width_) * Size(type_); }
 
  private:
-  struct Free {
-    void operator()(uint8_t* data) const { std::free(data); }
-  };
-
+  TrainingMemory* memory_;
   Type type_;
   int rows_, width_;
-  std::unique_ptr<uint8_t, Free> data_;
+  size_t bytes_;
+  uint8_t* data_;
 };
 
 // A weight W [n × k] as products read it: forward y = x·Wᵀ and backward dx = dy·W.
@@ -86,47 +98,52 @@ struct AdamW {
 // One thread calls it.
 class TrainingOps {
  public:
-  // `backend` and `pool` must outlive it. The reference's backend gives the reference's operations.
+  // On the processor. `backend` and `pool` must outlive it. The reference's backend gives the reference's operations.
   static std::unique_ptr<TrainingOps> Create(const Backend& backend, ThreadPool& pool);
   virtual ~TrainingOps() = default;
 
-  Type type() const { return backend_.type(); }
-  const Backend& backend() const { return backend_; }
-  ThreadPool& pool() const { return pool_; }
+  Type type() const { return type_; }
+  virtual TrainingMemory& memory() const { return TrainingMemory::Host(); }
+  // The first error of a device, which stays: from then on operations do nothing.
+  virtual Status status() const { return absl::OkStatus(); }
+  // Returns when all operations have ended.
+  virtual void Finish() const {}
 
   // ---- products
 
-  std::unique_ptr<TrainingWeight> NewWeight(int n, int k) const;
+  virtual std::unique_ptr<TrainingWeight> NewWeight(int n, int k) const = 0;
   // w: [n][k].
-  void SetWeight(TrainingWeight& weight, const float* w) const;
+  virtual void SetWeight(TrainingWeight& weight, const float* w) const = 0;
   // y[r] = x[r]·Wᵀ; y: [rows][n].
-  void Product(const TrainingWeight& weight, const RowsBuffer& x, int rows, float* y) const;
+  virtual void Product(const TrainingWeight& weight, const RowsBuffer& x, int rows, float* y) const = 0;
   // dx[r] = dy[r]·W, or added to dx; dx: [rows][k].
-  void ProductInputGradient(const TrainingWeight& weight, const RowsBuffer& dy, int rows, bool add, float* dx) const;
+  virtual void ProductInputGradient(const TrainingWeight& weight, const RowsBuffer& dy, int rows, bool add,
+                                    float* dx) const = 0;
   // dw += dyᵀ·x; dw: [n][k].
-  void ProductWeightGradient(const RowsBuffer& dy, const RowsBuffer& x, int rows, float* dw) const;
+  virtual void ProductWeightGradient(const RowsBuffer& dy, const RowsBuffer& x, int rows, float* dw) const = 0;
   // Rounds float32 rows, `stride` apart, to what products read.
-  void Round(const float* from, ptrdiff_t stride, int rows, RowsBuffer& to) const;
+  virtual void Round(const float* from, ptrdiff_t stride, int rows, RowsBuffer& to) const = 0;
 
   // ---- rows
 
+  virtual void Clear(float* x, size_t count) const = 0;
   // x[r] = table[tokens[r]]; and dtable[tokens[r]] += dx[r].
-  void Embed(const float* table, std::span<const int32_t> tokens, int width, float* x) const;
-  void EmbedGradient(std::span<const int32_t> tokens, int width, const float* dx, float* dtable) const;
-  void Add(float* x, const float* y, size_t count) const;
+  virtual void Embed(const float* table, std::span<const int32_t> tokens, int width, float* x) const = 0;
+  virtual void EmbedGradient(std::span<const int32_t> tokens, int width, const float* dx, float* dtable) const = 0;
+  virtual void Add(float* x, const float* y, size_t count) const = 0;
   // Each row of y += bias; dbias += the sum of dy's rows.
-  void AddBias(const float* bias, int width, int rows, float* y) const;
-  void BiasGradient(const float* dy, int width, int rows, float* dbias) const;
+  virtual void AddBias(const float* bias, int width, int rows, float* y) const = 0;
+  virtual void BiasGradient(const float* dy, int width, int rows, float* dbias) const = 0;
 
-  void RmsNorm(const float* x, const float* gain, int width, float eps, int rows, RowsBuffer& out) const;
+  virtual void RmsNorm(const float* x, const float* gain, int width, float eps, int rows, RowsBuffer& out) const = 0;
   // dx is added to, dgain too.
   virtual void RmsNormGradient(const float* x, const float* gain, int width, float eps, int rows, const float* dout,
                                float* dx, float* dgain) const = 0;
 
   // Turns the first `heads` vectors of each row by its position's angles (cosine, sine: [position][head_dim / 2]), or
   // back. Positions count from each sequence's begin, a branch's from the prefix's end.
-  void Rope(const Sequences& sequences, int heads, int head_dim, RopePairs pairs, const float* cosine,
-            const float* sine, bool back, float* x, ptrdiff_t stride) const;
+  virtual void Rope(const Sequences& sequences, int heads, int head_dim, RopePairs pairs, const float* cosine,
+                    const float* sine, bool back, float* x, ptrdiff_t stride) const = 0;
 
   // Causal attention within each sequence over the last `window` positions (0: all, as it must be where there are
   // branches). qkv: [rows][queries, keys, values], turned already; out: [rows][heads · head_dim]; log_sums:
@@ -144,43 +161,23 @@ class TrainingOps {
 
   // ---- loss and step
 
-  // losses[r] = −ln softmax(logits[r])[targets[r]] (not weighted); dlogits[r] = weights[r] · its gradient, rounded
-  // (null: not wanted).
+  // losses[r] = −ln softmax(logits[r])[targets[r]] (not weighted), handed to the host; dlogits[r] = weights[r] · its
+  // gradient, rounded (null: not wanted).
   virtual void CrossEntropy(const float* logits, int vocabulary, std::span<const int32_t> targets,
                             std::span<const float> weights, double* losses, RowsBuffer* dlogits) const = 0;
 
-  // Σ x², for the norm of gradients.
-  double SquaredNorm(const float* x, size_t count) const;
+  // Σ x², for the norm of gradients; handed to the host.
+  virtual double SquaredNorm(const float* x, size_t count) const = 0;
   // Decoupled weight decay (Loshchilov and Hutter 2019): w −= rate · (m̂ / (√v̂ + ε) + decay · w).
   virtual void Step(const AdamW& settings, size_t count, const float* gradient, float* w, float* m, float* v) const = 0;
 
  protected:
-  TrainingOps(const Backend& backend, ThreadPool& pool) : backend_(backend), pool_(pool) {}
+  explicit TrainingOps(Type type) : type_(type) {}
 
-  static constexpr int kRowsPerUnit = 8;
-  static constexpr size_t kRun = size_t{1} << 16;  // elements of a flat loop's unit
-
-  // fn(row) for every row.
-  template <class Fn>
-  void ForRows(int rows, Fn fn) const {
-    pool_.ParallelFor((rows + kRowsPerUnit - 1) / kRowsPerUnit, [&](int unit, int) {
-      for (int r = unit * kRowsPerUnit; r < rows && r < (unit + 1) * kRowsPerUnit; ++r) fn(r);
-    });
-  }
-  // fn(begin, end) for runs of a flat array.
-  template <class Fn>
-  void ForRuns(size_t count, Fn fn) const {
-    pool_.ParallelFor(static_cast<int>((count + kRun - 1) / kRun),
-                      [&](int unit, int) { fn(unit * kRun, unit * kRun + kRun < count ? unit * kRun + kRun : count); });
-  }
-  // sums[i] += Σ over rows of what fn(row, partial) adds to its `width` partial sums, in an order fixed by `rows`.
-  void SumOverRows(int rows, int width, const std::function<void(int row, float* partial)>& fn, float* sums) const;
+  static constexpr size_t kRun = size_t{1} << 16;  // elements of a flat array that are treated, or summed, together
 
  private:
-  const Backend& backend_;
-  ThreadPool& pool_;
-  // Kept by their shape: their memory is large, and is wanted again for each layer.
-  mutable std::map<std::pair<int, int>, std::unique_ptr<Matrix>> transposed_;
+  Type type_;
 };
 
 namespace reference {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/training.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "kernels/cpu/training_table.h"
+#include "kernels/host_training.h"
 
 namespace orrery::kernels::cpu {
 namespace {
 
-class CpuTraining : public TrainingOps {
+class CpuTraining : public HostTraining {
  public:
   CpuTraining(const Backend& backend, ThreadPool& pool)
-      : TrainingOps(backend, pool),
+      : HostTraining(backend, pool),
         table_(backend.isa() >= Isa::kAvx512 ? Avx512TrainingTable() : Avx2TrainingTable()) {}
 
   void RmsNormGradient(const float* x, const float* gain, int width, float eps, int rows, const float* dout, float* dx,

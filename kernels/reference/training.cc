@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A training step's operations as plain loops with sums in double precision.
-#include "kernels/training.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "kernels/host_training.h"
 #include "kernels/reference/loops.h"
 
 namespace orrery::kernels::reference {
@@ -13,9 +13,9 @@ namespace {
 
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-class ReferenceTraining : public TrainingOps {
+class ReferenceTraining : public HostTraining {
  public:
-  ReferenceTraining(const Backend& backend, ThreadPool& pool) : TrainingOps(backend, pool) {}
+  ReferenceTraining(const Backend& backend, ThreadPool& pool) : HostTraining(backend, pool) {}
 
   void RmsNormGradient(const float* x, const float* gain, int width, float eps, int rows, const float* dout, float* dx,
                        float* dgain) const override {

@@ -33,9 +33,9 @@ Adapter::Adapter(const Parameters& base, const kernels::TrainingOps& ops, const 
     pairs_.push_back({&tensor, a, b, ops.NewWeight(rank_, static_cast<int>(tensor.width))});
     largest = std::max<size_t>(largest, tensor.rows * tensor.width);
   }
-  delta_.resize(largest);
-  values = FloatArray(count());
-  gradients = FloatArray(count());
+  delta_ = FloatArray(largest, ops.memory());
+  values = FloatArray(count(), ops.memory());
+  gradients = FloatArray(count(), ops.memory());
   for (size_t i = 0; i < pairs_.size(); ++i) {
     const uint64_t width = pairs_[i].matrix->width;
     DrawUniform(options.seed, i + 1, 1 / std::sqrt(static_cast<float>(width)), rank * width, values.at(pairs_[i].a));
@@ -54,20 +54,21 @@ void Adapter::Refresh() {
 
 kernels::RowsBuffer Adapter::RowsOfB(const Pair& pair) const {
   const int rows = static_cast<int>(pair.matrix->rows);
-  kernels::RowsBuffer b(ops_.type(), rows, rank_);
+  kernels::RowsBuffer b(ops_.type(), rows, rank_, ops_.memory());
   ops_.Round(values.at(pair.b), rank_, rows, b);
   return b;
 }
 
 // With G = dL/dW: dL/dB = s · G·Aᵀ and dL/dA = s · Bᵀ·G.
 void Adapter::GatherGradients() {
-  std::ranges::fill(gradients.all(), 0.0f);
+  ops_.Clear(gradients.all().data(), gradients.all().size());
   for (const Pair& pair : pairs_) {
     const int rows = static_cast<int>(pair.matrix->rows), width = static_cast<int>(pair.matrix->width);
-    kernels::RowsBuffer gradient(ops_.type(), rows, width);
+    kernels::RowsBuffer gradient(ops_.type(), rows, width, ops_.memory()), b = RowsOfB(pair);
     ops_.Round(base_.gradients.at(pair.matrix->offset), width, rows, gradient);
     ops_.Product(*pair.weight, gradient, rows, gradients.at(pair.b));
-    ops_.ProductWeightGradient(RowsOfB(pair), gradient, rows, gradients.at(pair.a));
+    ops_.ProductWeightGradient(b, gradient, rows, gradients.at(pair.a));
+    ops_.Finish();  // before the rows go
   }
   for (float& value : gradients.all()) value *= scale_;
   for (const ParameterTensor& tensor : tensors()) {
@@ -76,20 +77,24 @@ void Adapter::GatherGradients() {
 }
 
 const float* Adapter::Values(size_t offset, size_t count) {
-  values_.assign(base_.values.at(offset), base_.values.at(offset) + count);
+  ops_.Finish();
+  if (merged_.all().size() < count) merged_ = FloatArray(count, ops_.memory());
+  std::copy_n(base_.values.at(offset), count, merged_.at(0));
   const auto within = [&](size_t place) { return place >= offset && place < offset + count; };
   for (const Pair& pair : pairs_) {
     if (!within(pair.matrix->offset)) continue;
     const int rows = static_cast<int>(pair.matrix->rows);
-    ops_.ProductInputGradient(*pair.weight, RowsOfB(pair), rows, false, delta_.data());
-    float* to = &values_[pair.matrix->offset - offset];
-    for (size_t i = 0; i < pair.matrix->rows * pair.matrix->width; ++i) to[i] += scale_ * delta_[i];
+    const kernels::RowsBuffer b = RowsOfB(pair);
+    ops_.ProductInputGradient(*pair.weight, b, rows, false, delta_.at(0));
+    ops_.Finish();
+    float* to = merged_.at(pair.matrix->offset - offset);
+    for (size_t i = 0; i < pair.matrix->rows * pair.matrix->width; ++i) to[i] += scale_ * delta_.at(0)[i];
   }
   for (const ParameterTensor& tensor : tensors()) {
     if (tensor.name == kScoreTensor && within(base_.head()))
-      std::copy_n(values.at(score_), tensor.width, &values_[base_.head() - offset]);
+      std::copy_n(values.at(score_), tensor.width, merged_.at(base_.head() - offset));
   }
-  return values_.data();
+  return merged_.at(0);
 }
 
 void Merge(Adapter& adapter, Parameters& base) {

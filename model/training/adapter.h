@@ -55,7 +55,7 @@ class Adapter : public Trainables {
   float scale_;
   std::vector<Pair> pairs_;
   size_t score_ = 0;  // place of a reward model's row of outputs
-  std::vector<float> values_, delta_;
+  FloatArray merged_, delta_;
 };
 
 // Puts what the adapters add into the base for good.

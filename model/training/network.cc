@@ -2,7 +2,6 @@
 #include "model/training/network.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "model/rope_angles.h"
 
@@ -10,6 +9,7 @@ namespace orrery::model {
 namespace {
 
 using kernels::RowsBuffer;
+using kernels::TrainingMemory;
 using kernels::TrainingWeight;
 
 constexpr int kHeadRows = 256;  // logits of so many rows are made at a time
@@ -18,16 +18,16 @@ constexpr int kHeadRows = 256;  // logits of so many rows are made at a time
 
 // What a layer's backward pass needs beside its input.
 struct Network::Layer {
-  Layer(const ModelShape& shape, kernels::Type type, int rows)
-      : normed(type, rows, shape.width),
-        attended_rows(type, rows, shape.query_width()),
-        feed_normed(type, rows, shape.width),
-        activated(type, rows, shape.feed_forward),
-        qkv(size_t(rows) * (shape.query_width() + 2 * shape.key_width())),
-        attended(size_t(rows) * shape.query_width()),
-        log_sums(size_t(rows) * shape.attention.heads),
-        middle(size_t(rows) * shape.width),
-        gate_up(size_t(rows) * 2 * shape.feed_forward) {}
+  Layer(const ModelShape& shape, kernels::Type type, int rows, TrainingMemory& memory)
+      : normed(type, rows, shape.width, memory),
+        attended_rows(type, rows, shape.query_width(), memory),
+        feed_normed(type, rows, shape.width, memory),
+        activated(type, rows, shape.feed_forward, memory),
+        qkv(size_t(rows) * (shape.query_width() + 2 * shape.key_width()), memory),
+        attended(size_t(rows) * shape.query_width(), memory),
+        log_sums(size_t(rows) * shape.attention.heads, memory),
+        middle(size_t(rows) * shape.width, memory),
+        gate_up(size_t(rows) * 2 * shape.feed_forward, memory) {}
 
   RowsBuffer normed, attended_rows, feed_normed, activated;
   FloatArray qkv, attended, log_sums, middle, gate_up;
@@ -35,23 +35,29 @@ struct Network::Layer {
 
 struct Network::Buffers {
   Buffers(const ModelShape& shape, const kernels::TrainingOps& ops, const NetworkOptions& options)
-      : angles(AnglesOf(shape, std::min(options.max_rows, shape.context_length))),
-        inputs(size_t(shape.layers + 1) * options.max_rows * shape.width),
-        gradient(size_t(options.max_rows) * shape.width),
-        width_rows(ops.type(), options.max_rows, shape.width),
-        qkv_rows(ops.type(), options.max_rows, shape.query_width() + 2 * shape.key_width()),
-        feed_rows(ops.type(), options.max_rows, 2 * shape.feed_forward),
-        wide(size_t(options.max_rows) * 2 * shape.feed_forward),
-        narrow(size_t(options.max_rows) * std::max({shape.feed_forward, shape.query_width(), shape.width})),
-        dqkv(size_t(options.max_rows) * (shape.query_width() + 2 * shape.key_width())),
-        logits(size_t(kHeadRows) * shape.outputs()),
-        logit_rows(ops.type(), kHeadRows, shape.outputs()),
-        head_normed(ops.type(), kHeadRows, shape.width),
-        head_x(size_t(kHeadRows) * shape.width),
-        head_dx(size_t(kHeadRows) * shape.width),
-        head_dnormed(size_t(kHeadRows) * shape.width) {
+      : inputs(size_t(shape.layers + 1) * options.max_rows * shape.width, ops.memory()),
+        gradient(size_t(options.max_rows) * shape.width, ops.memory()),
+        width_rows(ops.type(), options.max_rows, shape.width, ops.memory()),
+        qkv_rows(ops.type(), options.max_rows, shape.query_width() + 2 * shape.key_width(), ops.memory()),
+        feed_rows(ops.type(), options.max_rows, 2 * shape.feed_forward, ops.memory()),
+        wide(size_t(options.max_rows) * 2 * shape.feed_forward, ops.memory()),
+        narrow(size_t(options.max_rows) * std::max({shape.feed_forward, shape.query_width(), shape.width}),
+               ops.memory()),
+        dqkv(size_t(options.max_rows) * (shape.query_width() + 2 * shape.key_width()), ops.memory()),
+        logits(size_t(kHeadRows) * shape.outputs(), ops.memory()),
+        logit_rows(ops.type(), kHeadRows, shape.outputs(), ops.memory()),
+        head_normed(ops.type(), kHeadRows, shape.width, ops.memory()),
+        head_x(size_t(kHeadRows) * shape.width, ops.memory()),
+        head_dx(size_t(kHeadRows) * shape.width, ops.memory()),
+        head_dnormed(size_t(kHeadRows) * shape.width, ops.memory()) {
+    const RopeAngles angles = AnglesOf(shape, std::min(options.max_rows, shape.context_length));
+    cosine = FloatArray(angles.cosine.size(), ops.memory());
+    sine = FloatArray(angles.sine.size(), ops.memory());
+    std::ranges::copy(angles.cosine, cosine.at(0));
+    std::ranges::copy(angles.sine, sine.at(0));
     const int kept = options.checkpointing ? 1 : shape.layers;
-    for (int i = 0; i < kept; ++i) layers.push_back(std::make_unique<Layer>(shape, ops.type(), options.max_rows));
+    for (int i = 0; i < kept; ++i)
+      layers.push_back(std::make_unique<Layer>(shape, ops.type(), options.max_rows, ops.memory()));
     for (int i = 0; i < shape.layers; ++i) {
       qkv.push_back(ops.NewWeight(shape.query_width() + 2 * shape.key_width(), shape.width));
       output.push_back(ops.NewWeight(shape.width, shape.query_width()));
@@ -65,7 +71,7 @@ struct Network::Buffers {
 
   std::vector<std::unique_ptr<TrainingWeight>> qkv, output, gate_up, down;
   std::unique_ptr<TrainingWeight> head;
-  RopeAngles angles;
+  FloatArray cosine, sine;  // of every position
   std::vector<std::unique_ptr<Layer>> layers;
   FloatArray inputs;  // of each layer, and the last one's output
   FloatArray gradient;
@@ -136,7 +142,7 @@ void Network::Forward(std::span<const int32_t> tokens, const kernels::Sequences&
   branches_.assign(sequences.branches.begin(), sequences.branches.end());
   ops_.Embed(parameters_.values.at(parameters_.embedding()), tokens_, shape_.width, LayerInput(0));
   for (int i = 0; i < shape_.layers; ++i) ForwardLayer(i, LayerInput(i), buffers_->Of(i), LayerInput(i + 1));
-  std::memset(hidden_gradient(), 0, tokens_.size() * shape_.width * sizeof(float));
+  ops_.Clear(hidden_gradient(), tokens_.size() * shape_.width);
 }
 
 void Network::ForwardLayer(int number, const float* x, Layer& layer, float* out) {
@@ -151,8 +157,8 @@ void Network::ForwardLayer(int number, const float* x, Layer& layer, float* out)
   ops_.RmsNorm(x, value(at.attention_norm), width, shape_.norm_epsilon, rows, layer.normed);
   ops_.Product(*b.qkv[number], layer.normed, rows, layer.qkv.at(0));
   if (shape_.qkv_bias) ops_.AddBias(value(at.qkv_bias), qkv_width, rows, layer.qkv.at(0));
-  ops_.Rope(Batch(), attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.angles.cosine.data(),
-            b.angles.sine.data(), false, layer.qkv.at(0), qkv_width);
+  ops_.Rope(Batch(), attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.cosine.at(0),
+            b.sine.at(0), false, layer.qkv.at(0), qkv_width);
   ops_.Attend(attention, Batch(), shape_.window, layer.qkv.at(0), layer.attended.at(0), layer.log_sums.at(0));
   ops_.Round(layer.attended.at(0), shape_.query_width(), rows, layer.attended_rows);
   ops_.Product(*b.output[number], layer.attended_rows, rows, layer.middle.at(0));
@@ -200,8 +206,8 @@ void Network::BackwardLayer(int number, const float* x, Layer& layer) {
   ops_.ProductInputGradient(*b.output[number], b.width_rows, rows, false, narrow);
   ops_.AttendGradient(attention, Batch(), shape_.window, layer.qkv.at(0), layer.attended.at(0), layer.log_sums.at(0),
                       narrow, b.dqkv.at(0));
-  ops_.Rope(Batch(), attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.angles.cosine.data(),
-            b.angles.sine.data(), true, b.dqkv.at(0), qkv_width);
+  ops_.Rope(Batch(), attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.cosine.at(0),
+            b.sine.at(0), true, b.dqkv.at(0), qkv_width);
   if (shape_.qkv_bias) ops_.BiasGradient(b.dqkv.at(0), qkv_width, rows, gradient(at.qkv_bias));
   ops_.Round(b.dqkv.at(0), qkv_width, rows, b.qkv_rows);
   ops_.ProductWeightGradient(b.qkv_rows, layer.normed, rows, gradient(at.qkv));
@@ -212,9 +218,8 @@ void Network::BackwardLayer(int number, const float* x, Layer& layer) {
 
 void Network::HeadForward(std::span<const int32_t> which) {
   Buffers& b = *buffers_;
-  const size_t width = shape_.width;
   const int count = static_cast<int>(which.size());
-  for (int i = 0; i < count; ++i) std::copy_n(hidden() + which[i] * width, width, b.head_x.at(i * width));
+  ops_.Embed(hidden(), which, shape_.width, b.head_x.at(0));  // the rows that are meant
   ops_.RmsNorm(b.head_x.at(0), parameters_.values.at(parameters_.final_norm()), shape_.width, shape_.norm_epsilon,
                count, b.head_normed);
   ops_.Product(*b.head, b.head_normed, count, b.logits.at(0));
@@ -222,18 +227,14 @@ void Network::HeadForward(std::span<const int32_t> which) {
 
 void Network::HeadBackward(std::span<const int32_t> which) {
   Buffers& b = *buffers_;
-  const size_t width = shape_.width;
   const int count = static_cast<int>(which.size());
   ops_.ProductWeightGradient(b.logit_rows, b.head_normed, count, parameters_.gradients.at(parameters_.head()));
   ops_.ProductInputGradient(*b.head, b.logit_rows, count, false, b.head_dnormed.at(0));
-  std::memset(b.head_dx.at(0), 0, count * width * sizeof(float));
+  ops_.Clear(b.head_dx.at(0), which.size() * shape_.width);
   ops_.RmsNormGradient(b.head_x.at(0), parameters_.values.at(parameters_.final_norm()), shape_.width,
                        shape_.norm_epsilon, count, b.head_dnormed.at(0), b.head_dx.at(0),
                        parameters_.gradients.at(parameters_.final_norm()));
-  for (int i = 0; i < count; ++i) {
-    float* to = hidden_gradient() + which[i] * width;
-    for (size_t c = 0; c < width; ++c) to[c] += b.head_dx.at(i * width)[c];
-  }
+  ops_.EmbedGradient(which, shape_.width, b.head_dx.at(0), hidden_gradient());
 }
 
 void Network::LanguageHead(std::span<const int32_t> which, std::span<const int32_t> targets,
@@ -252,6 +253,7 @@ void Network::Score(std::span<const int32_t> which, float* outputs) {
   for (size_t first = 0; first < which.size(); first += kHeadRows) {
     const size_t count = std::min<size_t>(kHeadRows, which.size() - first);
     HeadForward(which.subspan(first, count));
+    ops_.Finish();
     std::copy_n(buffers_->logits.at(0), count, outputs + first);
   }
 }
@@ -260,7 +262,9 @@ void Network::ScoreGradient(std::span<const int32_t> which, std::span<const floa
   for (size_t first = 0; first < which.size(); first += kHeadRows) {
     const size_t count = std::min<size_t>(kHeadRows, which.size() - first);
     HeadForward(which.subspan(first, count));
-    ops_.Round(doutputs.data() + first, 1, static_cast<int>(count), buffers_->logit_rows);
+    ops_.Finish();
+    std::copy_n(doutputs.data() + first, count, buffers_->logits.at(0));
+    ops_.Round(buffers_->logits.at(0), 1, static_cast<int>(count), buffers_->logit_rows);
     HeadBackward(which.subspan(first, count));
   }
 }

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/training/parameters.h"
 
-#include <sys/mman.h>
-
 #include <cmath>
-#include <new>
 #include <utility>
 
 #include "base/random.h"
@@ -12,23 +9,20 @@
 
 namespace orrery::model {
 
-FloatArray::FloatArray(size_t count) : count_(count) {
-  if (count == 0) return;
-  void* data =
-      mmap(nullptr, count * sizeof(float), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (data == MAP_FAILED) throw std::bad_alloc();
-  madvise(data, count * sizeof(float), MADV_HUGEPAGE);
-  data_ = static_cast<float*>(data);
-}
+FloatArray::FloatArray(size_t count, kernels::TrainingMemory& memory)
+    : memory_(&memory), data_(static_cast<float*>(memory.Allocate(count * sizeof(float)))), count_(count) {}
 
 FloatArray::~FloatArray() {
-  if (data_ != nullptr) munmap(data_, count_ * sizeof(float));
+  if (memory_ != nullptr) memory_->Free(data_, count_ * sizeof(float));
 }
 
 FloatArray::FloatArray(FloatArray&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
+    : memory_(std::exchange(other.memory_, nullptr)),
+      data_(std::exchange(other.data_, nullptr)),
+      count_(std::exchange(other.count_, 0)) {}
 
 FloatArray& FloatArray::operator=(FloatArray&& other) noexcept {
+  std::swap(memory_, other.memory_);
   std::swap(data_, other.data_);
   std::swap(count_, other.count_);
   return *this;
@@ -89,10 +83,11 @@ void Parameters::DrawScore(uint64_t width, uint64_t seed) {
     values.at(head_)[i] = reach * (2 * random.Uniform(Purpose::kInitialise, static_cast<uint32_t>(i)) - 1);
 }
 
-StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShape& shape, bool tied, uint64_t seed) {
+StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShape& shape, bool tied, uint64_t seed,
+                                      kernels::TrainingMemory& memory) {
   Parameters parameters;
   parameters.Plan(shape, tied);
-  parameters.values = FloatArray(parameters.count());
+  parameters.values = FloatArray(parameters.count(), memory);
   for (const ParameterTensor& wanted : parameters.tensors()) {
     if (wanted.name == kScoreTensor && source.Find(kScoreTensor) == nullptr) {
       parameters.DrawScore(wanted.width, seed);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "kernels/training.h"
 #include "model/model_source.h"
 #include "model/shape.h"
 
@@ -23,11 +24,11 @@ struct ParameterTensor {
   bool decays;  // matrices decay; norms and biases do not
 };
 
-// Zeroed memory of its own pages, which costs nothing until it is touched.
+// Zeros at first; the memory must outlive it.
 class FloatArray {
  public:
   FloatArray() = default;
-  explicit FloatArray(size_t count);
+  explicit FloatArray(size_t count, kernels::TrainingMemory& memory = kernels::TrainingMemory::Host());
   ~FloatArray();
   FloatArray(FloatArray&& other) noexcept;
   FloatArray& operator=(FloatArray&& other) noexcept;
@@ -36,6 +37,7 @@ class FloatArray {
   float* at(size_t offset) const { return data_ + offset; }
 
  private:
+  kernels::TrainingMemory* memory_ = nullptr;
   float* data_ = nullptr;
   size_t count_ = 0;
 };
@@ -66,8 +68,9 @@ class Parameters : public Trainables {
   // Queries, keys and values follow each other, gates and ups too, so that each is one product. `tied`: the table of
   // embeddings is the output matrix too; a file that has both gives the output matrix. Where `shape` is a reward
   // model's and the source none, the row of outputs is drawn by `seed`, of the spread 0.02. Errors name the file and
-  // the tensor: missing, of another shape, or not finite.
-  static StatusOr<Parameters> Read(const ModelSource& source, const ModelShape& shape, bool tied, uint64_t seed = 1);
+  // the tensor: missing, of another shape, or not finite. The values lie in `memory`.
+  static StatusOr<Parameters> Read(const ModelSource& source, const ModelShape& shape, bool tied, uint64_t seed = 1,
+                                   kernels::TrainingMemory& memory = kernels::TrainingMemory::Host());
 
   const LayerOffsets& layer(int i) const { return layers_[i]; }
   size_t final_norm() const { return final_norm_; }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <numeric>
 
@@ -32,8 +31,9 @@ Trainer::Trainer(Parameters& parameters, Network& network, const kernels::Traini
       options_(options),
       steps_per_epoch_((static_cast<int64_t>(objective.count()) + options.batch - 1) / options.batch) {
   steps_ = steps_per_epoch_ * options_.epochs;
-  parameters_.gradients = FloatArray(parameters_.count());
-  for (FloatArray* array : {&trained_.first_moments, &trained_.second_moments}) *array = FloatArray(trained_.count());
+  parameters_.gradients = FloatArray(parameters_.count(), ops.memory());
+  for (FloatArray* array : {&trained_.first_moments, &trained_.second_moments})
+    *array = FloatArray(trained_.count(), ops.memory());
 }
 
 float Trainer::Rate(int64_t step) const {
@@ -92,18 +92,19 @@ StatusOr<StepReport> Trainer::Step() {
   std::ranges::stable_sort(batch, std::greater(),
                            [this](int32_t i) { return objective_.rows(static_cast<size_t>(i)); });
   const auto whole = parameters_.gradients.all();
-  std::memset(whole.data(), 0, whole.size_bytes());
+  ops_.Clear(whole.data(), whole.size());
   const PassResult result = Run(objective_, batch, 1.0f / static_cast<float>(report.learnt), true);
   Fill(result, report);
   if (options_.freeze_embeddings) {
     for (const ParameterTensor& tensor : parameters_.tensors()) {
       if (tensor.offset == parameters_.embedding())
-        std::memset(parameters_.gradients.at(tensor.offset), 0, tensor.rows * tensor.width * sizeof(float));
+        ops_.Clear(parameters_.gradients.at(tensor.offset), tensor.rows * tensor.width);
     }
   }
   if (adapter_ != nullptr) adapter_->GatherGradients();
   const auto gradients = trained_.gradients.all();
   report.norm = std::sqrt(ops_.SquaredNorm(gradients.data(), gradients.size()));
+  ORRERY_RETURN_IF_ERROR(ops_.status());
   if (!std::isfinite(report.loss) || !std::isfinite(report.norm)) {
     return Failed("step {}: the loss is {} and the gradient's norm {}; the examples from number {} of epoch {} on",
                   report.step, report.loss, report.norm, step_ % steps_per_epoch_ * options_.batch + 1,
@@ -146,6 +147,8 @@ StepReport Trainer::Measure(Objective& others) const {
 }
 
 Status Trainer::Save(const std::filesystem::path& folder, const std::string& identity) const {
+  ops_.Finish();
+  ORRERY_RETURN_IF_ERROR(ops_.status());
   return SaveCheckpoint(folder, {.identity = identity, .step = step_},
                         {{"values", trained_.values.all()},
                          {"first_moments", trained_.first_moments.all()},
@@ -153,6 +156,7 @@ Status Trainer::Save(const std::filesystem::path& folder, const std::string& ide
 }
 
 Status Trainer::Load(const std::filesystem::path& folder, const std::string& identity) {
+  ops_.Finish();
   ORRERY_ASSIGN_OR_RETURN(const CheckpointState state,
                           LoadCheckpoint(folder, identity,
                                          {{"values", trained_.values.all()},

@@ -8,23 +8,13 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
-#include <random>
 #include <tuple>
 
 #include "kernels/bfloat16.h"
+#include "tests/kernels/training_cases.h"
 
 namespace orrery::kernels {
 namespace {
-
-using Floats = std::vector<float>;
-
-Floats Normal(size_t count, uint32_t seed, float scale = 1) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, scale);
-  Floats values(count);
-  for (float& value : values) value = normal(random);
-  return values;
-}
 
 // One back end with its threads.
 struct Ops {
@@ -45,143 +35,18 @@ struct Ops {
   std::unique_ptr<TrainingOps> ops;
 };
 
-Floats Values(const RowsBuffer& buffer, int rows) {
-  Floats values;
-  for (int r = 0; r < rows; ++r) {
-    for (int i = 0; i < buffer.width(); ++i) {
-      values.push_back(buffer.type() == Type::kFloat32 ? static_cast<float*>(buffer.row(r))[i]
-                                                       : FromBfloat16(static_cast<uint16_t*>(buffer.row(r))[i]));
-    }
-  }
-  return values;
-}
-
 double Dot(const Floats& a, const Floats& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) sum += double{a[i]} * b[i];
   return sum;
 }
 
-constexpr int kRows = 70;
-constexpr int32_t kBegins[] = {0, 1, 20, 20, kRows};  // a sequence of one token, an empty one
-const Sequences kSequences = {kBegins};
-constexpr AttentionShape kShape = {6, 2, 16};
-constexpr int kQkv = (6 + 4) * 16;
-constexpr int kWidth = 40;
+constexpr int kRows = kCaseRows, kQkv = kCaseQkv, kWidth = kCaseWidth;
+constexpr AttentionShape kShape = kCaseShape;
+const Sequences kSequences = {kCaseBegins};
 
-// A prefix of 30 rows, then branches of 12, 1 and 20 rows; before it a sequence without branches.
-struct Tree {
-  std::vector<int32_t> begins = {0, 7, 70}, prefixes = {7, 30}, branches = std::vector<int32_t>(70);
-  Tree() {
-    for (int i = 30; i < 63; ++i) branches[7 + i] = i < 42 ? 30 : i < 43 ? 42 : 43;
-  }
-  Sequences sequences() const { return {begins, prefixes, branches}; }
-  // The branch that begins at `first` with its prefix, as rows of the tree.
-  std::vector<int> Alone(int first, int count) const {
-    std::vector<int> rows(30);
-    std::iota(rows.begin(), rows.end(), 7);
-    for (int i = 0; i < count; ++i) rows.push_back(7 + first + i);
-    return rows;
-  }
-};
-
-// Everything that a back end computes from one set of inputs, by name.
-struct Results {
-  std::vector<std::pair<std::string, Floats>> all;
-  void Add(std::string name, Floats values) { all.emplace_back(std::move(name), std::move(values)); }
-};
-
-void Products(const Ops& ops, Results& results) {
-  constexpr int kN = 100, kK = 72;
-  const auto w = Normal(kN * kK, 1, 0.3f), x = Normal(kRows * kK, 2), dy = Normal(kRows * kN, 3);
-  const auto weight = ops->NewWeight(kN, kK);
-  ops->SetWeight(*weight, w.data());
-  const RowsBuffer x_rows = ops.Rows(x, kK), dy_rows = ops.Rows(dy, kN);
-  Floats y(kRows * kN), dx = Normal(kRows * kK, 4), dx_new(kRows * kK), dw = Normal(kN * kK, 5);
-  ops->Product(*weight, x_rows, kRows, y.data());
-  ops->ProductInputGradient(*weight, dy_rows, kRows, true, dx.data());
-  ops->ProductInputGradient(*weight, dy_rows, kRows, false, dx_new.data());
-  ops->ProductWeightGradient(dy_rows, x_rows, kRows, dw.data());
-  results.Add("product", y);
-  results.Add("product dx, added", dx);
-  results.Add("product dx", dx_new);
-  results.Add("product dw", dw);
-}
-
-void RowOperations(const Ops& ops, Results& results) {
-  const auto x = Normal(kRows * kWidth, 11), gain = Normal(kWidth, 12), dout = Normal(kRows * kWidth, 13);
-  Floats dx = Normal(kRows * kWidth, 14), dgain = Normal(kWidth, 15), dbias = Normal(kWidth, 16), biased = x;
-  RowsBuffer out(ops->type(), kRows, kWidth);
-  ops->RmsNorm(x.data(), gain.data(), kWidth, 1e-5f, kRows, out);
-  ops->RmsNormGradient(x.data(), gain.data(), kWidth, 1e-5f, kRows, dout.data(), dx.data(), dgain.data());
-  ops->BiasGradient(dout.data(), kWidth, kRows, dbias.data());
-  ops->AddBias(gain.data(), kWidth, kRows, biased.data());
-  results.Add("norm", Values(out, kRows));
-  results.Add("norm dx", dx);
-  results.Add("norm dgain", dgain);
-  results.Add("bias gradient", dbias);
-  results.Add("biased", biased);
-
-  const auto gate_up = Normal(kRows * 2 * kWidth, 17, 3);
-  Floats dgate_up(kRows * 2 * kWidth);
-  ops->SwiGlu(gate_up.data(), kWidth, kRows, out);
-  ops->SwiGluGradient(gate_up.data(), dout.data(), kWidth, kRows, dgate_up.data());
-  results.Add("swiglu", Values(out, kRows));
-  results.Add("swiglu gradient", dgate_up);
-
-  std::vector<int32_t> tokens(kRows);
-  for (int r = 0; r < kRows; ++r) tokens[r] = r * 7 % 13;
-  const auto table = Normal(13 * kWidth, 18);
-  Floats embedded(kRows * kWidth), dtable = Normal(13 * kWidth, 19);
-  ops->Embed(table.data(), tokens, kWidth, embedded.data());
-  ops->EmbedGradient(tokens, kWidth, dout.data(), dtable.data());
-  results.Add("embedded", embedded);
-  results.Add("table gradient", dtable);
-}
-
-void Attention(const Ops& ops, const Sequences& sequences, int window, Results& results) {
-  const auto qkv = Normal(kRows * kQkv, 21), dout = Normal(kRows * 96, 22);
-  Floats out(kRows * 96), sums(kRows * 6), dqkv(kRows * kQkv, 1e9f);
-  ops->Attend(kShape, sequences, window, qkv.data(), out.data(), sums.data());
-  ops->AttendGradient(kShape, sequences, window, qkv.data(), out.data(), sums.data(), dout.data(), dqkv.data());
-  results.Add("attended", out);
-  results.Add("sums", sums);
-  results.Add("attention gradient", dqkv);
-}
-
-void LossAndStep(const Ops& ops, Results& results) {
-  constexpr int kVocabulary = 131;
-  const auto logits = Normal(kRows * kVocabulary, 31, 4);
-  std::vector<int32_t> targets(kRows);
-  Floats weights(kRows);
-  for (int r = 0; r < kRows; ++r) targets[r] = r * 37 % kVocabulary, weights[r] = 0.01f * static_cast<float>(r);
-  std::vector<double> losses(kRows);
-  RowsBuffer dlogits(ops->type(), kRows, kVocabulary);
-  ops->CrossEntropy(logits.data(), kVocabulary, targets, weights, losses.data(), &dlogits);
-  results.Add("losses", Floats(losses.begin(), losses.end()));
-  results.Add("logits gradient", Values(dlogits, kRows));
-
-  auto w = Normal(1003, 41), m = Normal(1003, 42, 0.1f), v = Normal(1003, 43);
-  for (float& value : v) value *= value;
-  const auto gradient = Normal(1003, 44);
-  ops->Step({.rate = 0.01f, .decay = 0.1f, .step = 3, .gradient_scale = 0.5f}, w.size(), gradient.data(), w.data(),
-            m.data(), v.data());
-  results.Add("w", w);
-  results.Add("m", m);
-  results.Add("v", v);
-}
-
-Results Everything(Isa isa, Type type, int threads) {
-  const Ops ops(isa, type, threads);
-  Results results;
-  Products(ops, results);
-  RowOperations(ops, results);
-  Attention(ops, kSequences, 0, results);
-  Attention(ops, kSequences, 5, results);
-  const Tree tree;
-  Attention(ops, tree.sequences(), 0, results);
-  LossAndStep(ops, results);
-  return results;
+std::vector<TrainingResult> Everything(Isa isa, Type type, int threads) {
+  return RunTrainingCases(*Ops(isa, type, threads).ops);
 }
 
 class TrainingTest : public ::testing::TestWithParam<std::tuple<Isa, Type>> {
@@ -193,11 +58,11 @@ class TrainingTest : public ::testing::TestWithParam<std::tuple<Isa, Type>> {
 
 TEST_P(TrainingTest, AgreesWithTheReference) {
   const auto [isa, type] = GetParam();
-  const Results expected = Everything(Isa::kReference, type, 1), actual = Everything(isa, type, 1);
-  ASSERT_EQ(actual.all.size(), expected.all.size());
-  for (size_t i = 0; i < expected.all.size(); ++i) {
-    const auto& [name, want] = expected.all[i];
-    const Floats& got = actual.all[i].second;
+  const auto expected = Everything(Isa::kReference, type, 1), actual = Everything(isa, type, 1);
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const auto& [name, product, want] = expected[i];
+    const Floats& got = actual[i].values;
     ASSERT_EQ(got.size(), want.size()) << name;
     for (size_t j = 0; j < want.size(); ++j) {
       const float near = type == Type::kFloat32 ? 2e-5f : 1e-2f;
@@ -208,10 +73,10 @@ TEST_P(TrainingTest, AgreesWithTheReference) {
 
 TEST_P(TrainingTest, HasTheSameBitsOnAnyNumberOfThreads) {
   const auto [isa, type] = GetParam();
-  const Results one = Everything(isa, type, 1), three = Everything(isa, type, 3);
-  for (size_t i = 0; i < one.all.size(); ++i) {
-    EXPECT_EQ(std::memcmp(one.all[i].second.data(), three.all[i].second.data(), one.all[i].second.size() * 4), 0)
-        << one.all[i].first;
+  const auto one = Everything(isa, type, 1), three = Everything(isa, type, 3);
+  for (size_t i = 0; i < one.size(); ++i) {
+    EXPECT_EQ(std::memcmp(one[i].values.data(), three[i].values.data(), one[i].values.size() * sizeof(float)), 0)
+        << one[i].name;
   }
 }
 
@@ -250,11 +115,12 @@ class DifferencesTest : public ::testing::Test {
 };
 
 TEST_F(DifferencesTest, OfTheNorm) {
-  const auto x = Normal(kRows * kWidth, 51), gain = Normal(kWidth, 52), c = Normal(kRows * kWidth, 53);
+  const auto x = NormalFloats(kRows * kWidth, 51), gain = NormalFloats(kWidth, 52),
+             c = NormalFloats(kRows * kWidth, 53);
   const auto loss = [&](const Floats& x_now, const Floats& gain_now) {
     RowsBuffer out(Type::kFloat32, kRows, kWidth);
     ops_->RmsNorm(x_now.data(), gain_now.data(), kWidth, 1e-5f, kRows, out);
-    return Dot(Values(out, kRows), c);
+    return Dot(Values(*ops_.ops, out, kRows), c);
   };
   Floats dx(x.size()), dgain(gain.size());
   ops_->RmsNormGradient(x.data(), gain.data(), kWidth, 1e-5f, kRows, c.data(), dx.data(), dgain.data());
@@ -264,7 +130,7 @@ TEST_F(DifferencesTest, OfTheNorm) {
 
 TEST_F(DifferencesTest, OfAttention) {
   for (const int window : {0, 5}) {
-    const auto qkv = Normal(kRows * kQkv, 61), c = Normal(kRows * 96, 62);
+    const auto qkv = NormalFloats(kRows * kQkv, 61), c = NormalFloats(kRows * 96, 62);
     Floats out(kRows * 96), sums(kRows * 6), dqkv(kRows * kQkv);
     const auto loss = [&](const Floats& now) {
       Floats at(kRows * 96), scratch(kRows * 6);
@@ -279,9 +145,9 @@ TEST_F(DifferencesTest, OfAttention) {
 }
 
 TEST_F(DifferencesTest, BranchesAreSequencesThatShareTheirPrefix) {
-  const Tree tree;
-  const auto qkv = Normal(kRows * kQkv, 63);
-  auto dout = Normal(kRows * 96, 64);
+  const CaseTree tree;
+  const auto qkv = NormalFloats(kRows * kQkv, 63);
+  auto dout = NormalFloats(kRows * 96, 64);
   for (int i = 7 * 96; i < 37 * 96; ++i) dout[i] = 0;  // the prefix's own gradient is not one of each branch
   Floats cosine(64 * 8), sine(64 * 8);
   for (size_t i = 0; i < cosine.size(); ++i) cosine[i] = std::cos(0.1f * i), sine[i] = std::sin(0.1f * i);
@@ -321,21 +187,21 @@ TEST_F(DifferencesTest, BranchesAreSequencesThatShareTheirPrefix) {
 }
 
 TEST_F(DifferencesTest, OfSwiGlu) {
-  const auto gate_up = Normal(kRows * 2 * kWidth, 71, 2), c = Normal(kRows * kWidth, 72);
+  const auto gate_up = NormalFloats(kRows * 2 * kWidth, 71, 2), c = NormalFloats(kRows * kWidth, 72);
   Floats gradient(gate_up.size());
   ops_->SwiGluGradient(gate_up.data(), c.data(), kWidth, kRows, gradient.data());
   Check("gate_up", gate_up, gradient, [&](const Floats& now) {
     RowsBuffer out(Type::kFloat32, kRows, kWidth);
     ops_->SwiGlu(now.data(), kWidth, kRows, out);
-    return Dot(Values(out, kRows), c);
+    return Dot(Values(*ops_.ops, out, kRows), c);
   });
 }
 
 TEST_F(DifferencesTest, OfTheLoss) {
   constexpr int kVocabulary = 29;
-  const auto logits = Normal(kRows * kVocabulary, 81, 2);
+  const auto logits = NormalFloats(kRows * kVocabulary, 81, 2);
   std::vector<int32_t> targets(kRows);
-  const auto weights = Normal(kRows, 82);
+  const auto weights = NormalFloats(kRows, 82);
   for (int r = 0; r < kRows; ++r) targets[r] = r % kVocabulary;
   RowsBuffer dlogits(Type::kFloat32, kRows, kVocabulary);
   const auto loss = [&](const Floats& now) {
@@ -344,13 +210,13 @@ TEST_F(DifferencesTest, OfTheLoss) {
     return std::inner_product(losses.begin(), losses.end(), weights.begin(), 0.0);
   };
   loss(logits);
-  const Floats gradient = Values(dlogits, kRows);
+  const Floats gradient = Values(*ops_.ops, dlogits, kRows);
   Check("logits", logits, gradient, loss);
 }
 
 TEST_F(DifferencesTest, OfProducts) {
   constexpr int kN = 30, kK = 20;
-  const auto w = Normal(kN * kK, 91), x = Normal(kRows * kK, 92), c = Normal(kRows * kN, 93);
+  const auto w = NormalFloats(kN * kK, 91), x = NormalFloats(kRows * kK, 92), c = NormalFloats(kRows * kN, 93);
   const auto loss = [&](const Floats& w_now, const Floats& x_now) {
     const auto weight = ops_->NewWeight(kN, kK);
     ops_->SetWeight(*weight, w_now.data());
@@ -377,7 +243,7 @@ TEST(Rounding, IsToTheNearestEvenForEveryKindOfNumber) {
     std::memcpy(&value, &bits, sizeof value);
     values.push_back(value);
   }
-  const auto more = Normal(64, 5, 1e3f);
+  const auto more = NormalFloats(64, 5, 1e3f);
   values.insert(values.end(), more.begin(), more.end());
   const int count = static_cast<int>(values.size());
   RowsBuffer rounded(Type::kBfloat16, 1, count);
@@ -387,7 +253,7 @@ TEST(Rounding, IsToTheNearestEvenForEveryKindOfNumber) {
 }
 
 TEST_F(DifferencesTest, TurningBackUndoesTurning) {
-  const auto x = Normal(kRows * kQkv, 95);
+  const auto x = NormalFloats(kRows * kQkv, 95);
   Floats cosine(64 * 8), sine(64 * 8), turned = x;
   for (size_t i = 0; i < cosine.size(); ++i) {
     cosine[i] = std::cos(0.1f * static_cast<float>(i));

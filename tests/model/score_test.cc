@@ -42,16 +42,8 @@ std::vector<ScoredGroup> Groups(int step) {
 
 // A tiny reward model as a folder.
 fs::path Folder(const std::string& name, double scale) {
-  const Json family = Golden("tests/model/golden/families.json")[name];
-  Json config = family["config"], tensors = family["tensors"];
-  const std::string causal = config["architectures"][0];
-  config["architectures"] = {causal.substr(0, causal.find("For")) + "ForSequenceClassification"};
-  config["id2label"] = {{"0", "score"}};
-  config["score_scale"] = scale;
-  tensors.erase("lm_head.weight");
-  tensors["score.weight"] = {1, config["hidden_size"]};
   const fs::path folder = fs::path(testing::TempDir()) / ("score_" + name);
-  TinyModel(config, tensors).Write(folder);
+  TinyRewardModel(Golden("tests/model/golden/families.json")[name], scale).Write(folder);
   return folder;
 }
 

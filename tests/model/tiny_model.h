@@ -98,4 +98,16 @@ class TinyModel {
   std::map<std::string, std::vector<float>> weights;
 };
 
+// A model of a family (golden/families.json) as a reward model: one row of outputs in place of the vocabulary's.
+inline TinyModel TinyRewardModel(const nlohmann::json& family, double score_scale) {
+  nlohmann::json config = family["config"], tensors = family["tensors"];
+  const std::string causal = config["architectures"][0];
+  config["architectures"] = {causal.substr(0, causal.find("For")) + "ForSequenceClassification"};
+  config["id2label"] = {{"0", "score"}};
+  config["score_scale"] = score_scale;
+  tensors.erase("lm_head.weight");
+  tensors["score.weight"] = {1, config["hidden_size"]};
+  return {config, tensors};
+}
+
 }  // namespace orrery::model
