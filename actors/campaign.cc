@@ -7,11 +7,14 @@
 
 namespace orrery::actors {
 
+ProblemSource::ProblemSource(std::shared_ptr<const std::vector<reasoning::Problem>> problems)
+    : count(problems->size()), at([problems](size_t number) {
+        return std::shared_ptr<const reasoning::Problem>(problems, &(*problems)[number]);
+      }) {}
+
 void campaign_state::Admit() {
-  while (live < live_limit && next < problems->size() && !context->stopping.load()) {
-    // The problem lives as long as its tree, as a part of the whole set.
-    auto problem = std::shared_ptr<const reasoning::Problem>(problems, &(*problems)[next++]);
-    self->send(self->spawn(tree, context, std::move(problem), caf::actor_cast<campaign_actor>(self)), atom::start_v);
+  while (live < live_limit && next < problems.count && !context->stopping.load()) {
+    self->send(self->spawn(tree, context, problems.at(next++), caf::actor_cast<campaign_actor>(self)), atom::start_v);
     ++live;
   }
   EndIfOver();
@@ -35,15 +38,14 @@ void campaign_state::Done(const schema::TreeDone& done) {
 
 void campaign_state::EndIfOver() {
   if (live > 0 || !over) return;
-  if (next < problems->size() && !context->stopping.load()) return;
-  outcome.stopped = outcome.done < problems->size() && outcome.failure.empty();
+  if (next < problems.count && !context->stopping.load()) return;
+  outcome.stopped = outcome.done < problems.count && outcome.failure.empty();
   std::exchange(over, nullptr)->set_value(outcome);
   self->quit();
 }
 
 campaign_actor::behavior_type campaign(campaign_actor::stateful_pointer<campaign_state> self,
-                                       std::shared_ptr<CampaignContext> context,
-                                       std::shared_ptr<const std::vector<reasoning::Problem>> problems,
+                                       std::shared_ptr<CampaignContext> context, ProblemSource problems,
                                        size_t live_limit, std::shared_ptr<std::promise<CampaignOutcome>> over) {
   auto& state = self->state;
   state.self = self;

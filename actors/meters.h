@@ -72,6 +72,9 @@ struct Meters {
     of(to).sent.fetch_add(1, std::memory_order_relaxed);
     return Now();
   }
+
+  // An answer has come to an actor of this kind: a message as any other.
+  void Answered(Kind to) { of(to).processed.fetch_add(1, std::memory_order_relaxed); }
 };
 
 // Counts one handled message: waiting time from `sent` (0: unknown), busy time until the probe ends.

@@ -47,8 +47,12 @@ void node_state::Descend(uint32_t rollout, const rollout_actor& walker) {
 void node_state::Expand(const rollout_actor& walker) {
   expanding = true;
   self->request(walker, caf::infinite, atom::expand_v, partial)
-      .then([this](const ExpansionChunk& chunk) { Expanded(chunk); },
-            [this](const caf::error& error) { self->send(tree, atom::failed_v, Words(error)); });
+      .then(
+          [this](const ExpansionChunk& chunk) {
+            context->meters().Answered(Kind::kNode);
+            Expanded(chunk);
+          },
+          [this](const caf::error& error) { self->send(tree, atom::failed_v, Words(error)); });
 }
 
 void node_state::Expanded(const ExpansionChunk& chunk) {
@@ -158,6 +162,7 @@ caf::result<bool> node_state::Backup(const BackupChunk& backup) {
   self->request(row.child, caf::infinite, atom::backup_v, BackupChunk(std::move(builder)))
       .then(
           [this, promise, &row](bool exhausted) {
+            context->meters().Answered(Kind::kNode);
             row.stats.exhausted = exhausted;
             promise->Deliver(Exhausted());
           },

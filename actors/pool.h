@@ -77,6 +77,7 @@ struct pool_state {
       self->request(worker, caf::infinite, typename Work::Atom{}, job->request)
           .then(
               [this, job, worker](const typename Work::Answer& answer) {
+                meters->Answered(Work::kKind);
                 idle.push_back(worker);
                 Settle(std::move(*job), answer);
                 Dispatch();

@@ -57,14 +57,17 @@ void rollout_state::Sample() {
 }
 
 void rollout_state::Generate(int candidate) {
-  std::vector<int32_t> prompt = context->prompt;
-  if (partial->tokens() != nullptr) prompt.insert(prompt.end(), partial->tokens()->begin(), partial->tokens()->end());
-  const int solution = static_cast<int>(prompt.size() - context->prompt.size());
+  static const std::vector<std::string> stop_strings = reasoning::StopStrings();
+  const size_t solution = partial->tokens() == nullptr ? 0 : partial->tokens()->size();
+  const size_t length = context->prompt.size() + solution;
   const auto& rules = context->rules();
 
-  flatbuffers::FlatBufferBuilder builder(8 * 1024);
-  const auto tokens = builder.CreateVector(prompt);
-  const auto stops = builder.CreateVectorOfStrings(reasoning::StopStrings());
+  flatbuffers::FlatBufferBuilder builder(512 + sizeof(int32_t) * length);
+  int32_t* prompt = nullptr;
+  const auto tokens = builder.CreateUninitializedVector(length, &prompt);
+  std::ranges::copy(context->prompt, prompt);
+  if (solution > 0) std::copy_n(partial->tokens()->data(), solution, prompt + context->prompt.size());
+  const auto stops = builder.CreateVectorOfStrings(stop_strings);
   schema::GenerateBuilder generate(builder);
   generate.add_sent(context->meters().Sent(Kind::kBatcher));
   generate.add_prompt(tokens);
@@ -72,7 +75,7 @@ void rollout_state::Generate(int candidate) {
   generate.add_top_p(static_cast<float>(rules.top_p));
   generate.add_top_k(rules.top_k);
   generate.add_stops(stops);
-  generate.add_max_new_tokens(std::min(rules.max_step_tokens, context->token_budget() - solution));
+  generate.add_max_new_tokens(std::min(rules.max_step_tokens, context->token_budget() - static_cast<int>(solution)));
   generate.add_random_key(context->random_key);
   generate.add_random_stream(CandidateStream(store::PathOf(*partial), candidate));
   builder.Finish(generate.Finish());
@@ -83,6 +86,7 @@ void rollout_state::Generate(int candidate) {
 }
 
 void rollout_state::Generated(int candidate, const schema::Generated& generated) {
+  context->meters().Answered(Kind::kRollout);
   if (!draft) return;
   auto& counts = context->meters().search;
   counts.candidates.fetch_add(1, std::memory_order_relaxed);
@@ -115,6 +119,7 @@ void rollout_state::Run(const std::string& text, const std::string& code) {
   self->request(context->campaign->services.sandbox, caf::infinite, atom::run_v, RunChunk(std::move(builder)))
       .then(
           [this, text](const RanChunk& ran) {
+            context->meters().Answered(Kind::kRollout);
             if (!draft) return;
             auto& counts = context->meters().search;
             counts.steps_executed.fetch_add(1, std::memory_order_relaxed);
@@ -142,6 +147,7 @@ void rollout_state::Check(const std::string& text, const std::string& answer) {
 }
 
 void rollout_state::Graded(const std::string& text, schema::Grade grade, std::string error) {
+  context->meters().Answered(Kind::kRollout);
   if (!draft) return;
   context->meters().search.grades[static_cast<size_t>(grade)].fetch_add(1, std::memory_order_relaxed);
   draft->AddGrade(text, grade, std::move(error));
@@ -189,6 +195,7 @@ void rollout_state::Score() {
     self->request(context->campaign->services.scorer, caf::infinite, atom::score_v, ScoreChunk(std::move(builder)))
         .then(
             [this, text](const ScoredChunk& scored) {
+              context->meters().Answered(Kind::kRollout);
               if (!draft) return;
               draft->AddScore(text, scored->score());
               if (--unscored == 0) Record();
@@ -204,6 +211,7 @@ void rollout_state::Record() {
   self->request(context->campaign->services.journal, caf::infinite, atom::record_v, chunk)
       .then(
           [this, chunk](bool) {
+            context->meters().Answered(Kind::kRollout);
             context->meters().search.expansions.fetch_add(1, std::memory_order_relaxed);
             std::exchange(promise, std::nullopt)->Deliver(chunk);
           },

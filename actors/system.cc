@@ -25,9 +25,12 @@ struct SystemConfig : caf::actor_system_config {
 
 template <class Work, class Worker, class Tool>
 typename Work::Actor SpawnPool(caf::actor_system& system, Worker worker, std::vector<std::shared_ptr<Tool>>& tools,
-                               Meters* meters) {
+                               Meters* meters, bool block) {
   std::vector<typename Work::Actor> workers;
-  for (auto& tool : tools) workers.push_back(system.spawn<caf::detached>(worker, std::move(tool), meters));
+  for (auto& tool : tools) {
+    workers.push_back(block ? system.spawn<caf::detached>(worker, std::move(tool), meters)
+                            : system.spawn(worker, std::move(tool), meters));
+  }
   return system.spawn(pool<Work>, std::move(workers), meters);
 }
 
@@ -44,8 +47,8 @@ CampaignOutcome RunCampaign(CampaignParts parts, const Watch& watch) {
   if (parts.ppm)
     services.scorer = system.spawn<caf::detached>(batcher, std::move(parts.ppm), telemetry_actor(), meters);
   services.journal = system.spawn<caf::detached>(journal, std::move(parts.store), telemetry_handle, meters);
-  services.sandbox = SpawnPool<SandboxWork>(system, sandbox_worker, parts.sandboxes, meters);
-  services.grader = SpawnPool<GraderWork>(system, grader_worker, parts.graders, meters);
+  services.sandbox = SpawnPool<SandboxWork>(system, sandbox_worker, parts.sandboxes, meters, parts.workers_block);
+  services.grader = SpawnPool<GraderWork>(system, grader_worker, parts.graders, meters, parts.workers_block);
 
   auto over = std::make_shared<std::promise<CampaignOutcome>>();
   auto outcome = over->get_future();

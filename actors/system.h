@@ -20,7 +20,7 @@ namespace orrery::actors {
 
 struct CampaignParts {
   std::shared_ptr<CampaignContext> context;  // all but its services
-  std::shared_ptr<const std::vector<reasoning::Problem>> problems;
+  ProblemSource problems;
   std::shared_ptr<model::Engine> engine;
   std::shared_ptr<model::Engine> ppm;  // null: no preference model
   std::vector<std::shared_ptr<sandbox::Sandbox>> sandboxes;
@@ -30,6 +30,9 @@ struct CampaignParts {
   std::filesystem::path telemetry_file;
   size_t live_trees = 1;
   int threads = 1;  // of the actors
+  // Sandboxes and graders wait for processes, so each has a thread of its own. Those that never wait (simulation/)
+  // share the actors' threads.
+  bool workers_block = true;
 };
 
 // Called a few times a second while the campaign runs; returns true to stop it in good order.

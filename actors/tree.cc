@@ -122,6 +122,7 @@ void tree_state::BackUp(size_t next) {
   self->request(root, caf::infinite, atom::backup_v, BackupChunk(std::move(builder)))
       .then(
           [this, next](bool nothing_left) {
+            context->meters().Answered(Kind::kTree);
             exhausted = nothing_left;
             BackUp(next + 1);
           },
@@ -134,7 +135,12 @@ void tree_state::Finish() {
       {.key = context->key, .problem = problem.get(), .rules = &rules, .exhausted = exhausted}, ends, expansions);
   context->meters().Sent(Kind::kJournal);
   self->request(campaign->services.journal, caf::infinite, atom::finish_v, record)
-      .then([this](bool) { Done(false, ""); }, [this](const caf::error& error) { Done(false, Words(error)); });
+      .then(
+          [this](bool) {
+            context->meters().Answered(Kind::kTree);
+            Done(false, "");
+          },
+          [this](const caf::error& error) { Done(false, Words(error)); });
 }
 
 void tree_state::Done(bool stopped, const std::string& failure) {
