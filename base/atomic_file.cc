@@ -13,12 +13,19 @@ namespace {
 
 constexpr size_t kPiece = size_t{1} << 20;  // bytes that are written at once
 
+// `what` failed with errno; that no space is left has a code of its own.
+Status Error(const std::string& path, std::string_view what) {
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return MakeStatus(full ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal, "{}: {} ({})", path,
+                    what, std::strerror(errno));
+}
+
 }  // namespace
 
 StatusOr<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
   AtomicFile atomic(path.string(), -1);
   atomic.file_ = open(atomic.Beside().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (atomic.file_ < 0) return Failed("{}: cannot be written ({})", atomic.Beside(), std::strerror(errno));
+  if (atomic.file_ < 0) return Error(atomic.Beside(), "cannot be written");
   return atomic;
 }
 
@@ -40,7 +47,7 @@ Status AtomicFile::Flush() {
   for (size_t done = 0; done < waiting_.size();) {
     const ssize_t written = write(file_, waiting_.data() + done, waiting_.size() - done);
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return Failed("{}: writing failed ({})", Beside(), std::strerror(errno));
+    if (written < 0) return Error(Beside(), "writing failed");
     done += static_cast<size_t>(written);
   }
   waiting_.clear();
@@ -49,9 +56,8 @@ Status AtomicFile::Flush() {
 
 Status AtomicFile::Commit() {
   ORRERY_RETURN_IF_ERROR(Flush());
-  if (fsync(file_) != 0) return Failed("{}: flushing failed ({})", Beside(), std::strerror(errno));
-  if (rename(Beside().c_str(), path_.c_str()) != 0)
-    return Failed("{}: renaming failed ({})", path_, std::strerror(errno));
+  if (fsync(file_) != 0) return Error(Beside(), "flushing failed");
+  if (rename(Beside().c_str(), path_.c_str()) != 0) return Error(path_, "renaming failed");
   close(std::exchange(file_, -1));
   return absl::OkStatus();
 }

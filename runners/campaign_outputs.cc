@@ -47,17 +47,17 @@ void AddMeasured(const OutputInput& input, store::Summary* summary) {
   measured.threads = static_cast<uint32_t>(Threads(config.run()->threads()));
 }
 
-void Say(const OutputInput& input, const store::Summary& summary, const store::ExportCounts& exported) {
-  fmt::print(
+std::string Said(const OutputInput& input, const store::Summary& summary, const store::ExportCounts& exported) {
+  std::string text = fmt::format(
       "solved {} of {} problems ({:.1f}%) in {:.0f} s: {} rollouts, {} expansions, {} tokens, {:.0f} tokens/s, {:.0f} "
       "rows/batch\n",
       summary.solved, summary.problems,
       summary.problems == 0 ? 0.0 : 100.0 * static_cast<double>(summary.solved) / static_cast<double>(summary.problems),
       summary.measured.seconds, summary.rollouts, summary.expansions, summary.tokens_generated,
       summary.measured.tokens_per_second, summary.measured.mean_batch_rows);
-  fmt::print("digest {}\n", summary.digest);
-  fmt::print("{}: trajectories.jsonl ({}), preferences.jsonl ({}), summary.json, report.html\n", input.out.string(),
-             exported.trajectories, exported.preferences);
+  text += fmt::format("digest {}\n", summary.digest);
+  return text + fmt::format("{}: trajectories.jsonl ({}), preferences.jsonl ({}), summary.json, report.html\n",
+                            input.out.string(), exported.trajectories, exported.preferences);
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ Status WriteConfiguration(const std::filesystem::path& out, const schema::Resolv
   return WriteFileAtomically(out / "config.json", config.Record());
 }
 
-Status WriteOutputs(const OutputInput& input) {
+StatusOr<std::string> WriteOutputs(const OutputInput& input) {
   const auto names = Names(*input.problems);
   store::ExportOptions options;
   options.fingerprint = input.fingerprint;
@@ -90,8 +90,20 @@ Status WriteOutputs(const OutputInput& input) {
                          input.out / "report.html"));
   // Last, so that a folder with a summary has all the rest.
   ORRERY_RETURN_IF_ERROR(store::WriteSummary(summary, input.out / "summary.json"));
-  Say(input, summary, exported);
-  return absl::OkStatus();
+  return Said(input, summary, exported);
+}
+
+StatusOr<bool> OutputsAreOf(const std::filesystem::path& out, const std::vector<reasoning::Problem>& problems,
+                            const store::Store& store) {
+  std::error_code error;
+  for (const char* file : {"trajectories.jsonl", "preferences.jsonl", "report.html", "summary.json"}) {
+    if (!std::filesystem::exists(out / file, error)) return false;
+  }
+  ORRERY_ASSIGN_OR_RETURN(const std::string text, ReadFile(out / "summary.json"));
+  const auto summary = nlohmann::json::parse(text, nullptr, false);
+  if (!summary.is_object() || summary.value("problems", nlohmann::json()) != problems.size()) return false;
+  ORRERY_ASSIGN_OR_RETURN(const std::string digest, store::Digest(store, Names(problems)));
+  return summary.value("digest", nlohmann::json()) == digest;
 }
 
 }  // namespace orrery::runners

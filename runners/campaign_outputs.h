@@ -31,14 +31,17 @@ struct OutputInput {
   uint64_t tokens = 0;         // sampled by this process
   uint64_t batches = 0;
   uint64_t rows = 0;
-  bool quiet = false;
 };
 
 // The resolved configuration and the fingerprint of its result keys, written before the search begins; --config takes
 // it as it is.
 Status WriteConfiguration(const std::filesystem::path& out, const schema::ResolvedConfig& config);
 
-// All the rest, from the finished trees; says on standard output what lies where.
-Status WriteOutputs(const OutputInput& input);
+// All the rest, from the finished trees; the lines that say what was found and what lies where.
+StatusOr<std::string> WriteOutputs(const OutputInput& input);
+
+// Whether they are there and tell of the store as it is.
+StatusOr<bool> OutputsAreOf(const std::filesystem::path& out, const std::vector<reasoning::Problem>& problems,
+                            const store::Store& store);
 
 }  // namespace orrery::runners

@@ -11,15 +11,10 @@
 #include <optional>
 
 #include "actors/system.h"
-#include "base/digest.h"
-#include "base/paths.h"
-#include "kernels/kernels.h"
-#include "model/byte_tokenizer.h"
-#include "model/model_source.h"
-#include "model/registry.h"
 #include "reasoning/verifier.h"
 #include "runners/campaign_outputs.h"
-#include "runners/progress.h"
+#include "runners/campaign_plan.h"
+#include "runners/disk_space.h"
 #include "runners/settings.h"
 #include "runners/stop.h"
 #include "store/tree_builder.h"
@@ -31,119 +26,8 @@ using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-// What is settled before anything expensive is loaded.
-struct Plan {
-  schema::ResolvedConfig config;
-  search::Rules rules;
-  std::filesystem::path out;
-  std::shared_ptr<const std::vector<reasoning::Problem>> problems;
-  std::filesystem::path model;                      // empty: not needed
-  std::filesystem::path ppm;                        // empty: none
-  std::shared_ptr<model::EndpointEngine> endpoint;  // null: the model runs here
-  reasoning::PromptTemplate prompt;
-  std::string fingerprint;
-};
-
-// All that the records depend on: the result keys, the prompt, the weights, and how the engine computes on this
-// machine.
-StatusOr<std::string> Fingerprint(const Plan& plan) {
-  std::string weights = "bytes";
-  if (!plan.model.empty()) {
-    ORRERY_ASSIGN_OR_RETURN(weights, model::ModelDigest(plan.model));
-  }
-  // A server's model is known by its name alone.
-  const std::string machine =
-      plan.endpoint ? "endpoint " + plan.endpoint->model() : std::string(kernels::Name(kernels::HostIsa()));
-  Sha256 hash;
-  if (!plan.ppm.empty()) {
-    ORRERY_ASSIGN_OR_RETURN(const std::string ppm, model::ModelDigest(plan.ppm));
-    hash.UpdateSized(ppm);
-  }
-  for (const std::string_view part :
-       {std::string_view(plan.config.fingerprint()), std::string_view(plan.prompt.before),
-        std::string_view(plan.prompt.after), std::string_view(weights), std::string_view(machine)})
-    hash.UpdateSized(part);
-  return Hex(hash.Finish());
-}
-
-Status PrepareFolder(const std::filesystem::path& out) {
-  std::error_code error;
-  std::filesystem::create_directories(out, error);
-  if (error) return InvalidInput("{}: the output folder cannot be made ({})", out.string(), error.message());
-  if (access(out.c_str(), W_OK) != 0) return InvalidInput("{}: the output folder is not writable", out.string());
-  return absl::OkStatus();
-}
-
-// `source`: the model's files, whose tokenizer counts; null: bytes are counted.
-StatusOr<std::shared_ptr<model::EndpointEngine>> ConnectEndpoint(const schema::Config& config,
-                                                                 const model::ModelSource* source) {
-  ORRERY_ASSIGN_OR_RETURN(auto options, EndpointOptionsOf(config));
-  std::unique_ptr<model::Tokenizer> tokenizer;
-  if (source == nullptr) {
-    tokenizer = std::make_unique<model::ByteTokenizer>();
-  } else {
-    ORRERY_ASSIGN_OR_RETURN(tokenizer, source->ReadTokenizer());
-    ORRERY_ASSIGN_OR_RETURN(const auto shape, source->Shape());
-    options.context_otherwise = shape.context_length;
-  }
-  ORRERY_ASSIGN_OR_RETURN(auto engine, model::EndpointEngine::Connect(options, std::move(tokenizer)));
-  return engine;
-}
-
-// The folder of the preference model, if the search has one; what the rules ask of it is there.
-StatusOr<std::filesystem::path> PpmOf(const Plan& plan) {
-  const std::string name = plan.config->ppm()->name()->str();
-  const bool by_score = plan.rules.value == search::Value::kScore;
-  if (name.empty()) {
-    if (!plan.rules.scored && !by_score && plan.rules.beams == 0) return std::filesystem::path();
-    return InvalidInput("ppm.name: expected the folder of a preference model, which search.{} asks for; found none",
-                        plan.rules.beams > 0 ? "beams"
-                        : plan.rules.scored  ? "initial_value=ppm"
-                                             : "value=ppm");
-  }
-  if (by_score && plan.rules.extra_rollouts_when_unsolved + plan.rules.further_rollouts_when_unsolved > 0) {
-    return InvalidInput(
-        "search.value=ppm: expected search.extra_rollouts_when_unsolved=0, since what is unsolved is told by the "
-        "reference");
-  }
-  const std::filesystem::path path = CallerPath(name);
-  ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(path));
-  ORRERY_ASSIGN_OR_RETURN(const auto shape, source->Shape());
-  if (!shape.scores())
-    return InvalidInput("ppm.name: {} is no reward model; //runners:train makes one (train.objective=ppm)", name);
-  return path;
-}
-
-StatusOr<Plan> MakePlan(const schema::ResolvedConfig& given, bool quiet) {
-  Plan plan;
-  ORRERY_ASSIGN_OR_RETURN(plan.config, ApplyPreset(given));
-  plan.rules = RulesOf(*plan.config->search());
-  ORRERY_ASSIGN_OR_RETURN(auto set, LoadProblemsOf(*plan.config));
-  for (const auto& complaint : set.complaints) spdlog::warn("{}", complaint);
-  plan.problems = std::make_shared<const std::vector<reasoning::Problem>>(std::move(set.problems));
-  plan.out = CallerPath(plan.config->run()->out()->str());
-  ORRERY_RETURN_IF_ERROR(PrepareFolder(plan.out));
-  std::unique_ptr<model::ModelSource> source;
-  if (!HasEndpoint(*plan.config) || plan.config->endpoint()->tokenizer() == schema::TokenCount::model) {
-    ORRERY_ASSIGN_OR_RETURN(const auto registry, model::Registry::Load());
-    model::FetchOptions fetch;
-    fetch.progress = !quiet;
-    ORRERY_ASSIGN_OR_RETURN(plan.model,
-                            model::LocateModel(registry, plan.config->model()->name()->string_view(), fetch));
-    // A damaged file is told before its hash enters a store.
-    ORRERY_ASSIGN_OR_RETURN(source, model::ModelSource::Open(plan.model));
-  }
-  ORRERY_ASSIGN_OR_RETURN(plan.prompt, PromptOf(*plan.config->search(), source.get()));
-  if (HasEndpoint(*plan.config)) {
-    ORRERY_ASSIGN_OR_RETURN(plan.endpoint, ConnectEndpoint(*plan.config, source.get()));
-  }
-  ORRERY_ASSIGN_OR_RETURN(plan.ppm, PpmOf(plan));
-  ORRERY_ASSIGN_OR_RETURN(plan.fingerprint, Fingerprint(plan));
-  return plan;
-}
-
 // Whether every problem already has a record of this budget: then nothing needs to be loaded.
-StatusOr<bool> Finished(const Plan& plan, const store::Store& store) {
+StatusOr<bool> Finished(const CampaignPlan& plan, const store::Store& store) {
   for (const auto& problem : *plan.problems) {
     ORRERY_ASSIGN_OR_RETURN(const auto tree, store.Tree(actors::ProblemKey(problem)));
     if (!tree || !store::OfBudget(**tree, plan.rules)) return false;
@@ -157,7 +41,18 @@ struct Tools {
   std::vector<std::shared_ptr<reasoning::Grader>> graders;
 };
 
-StatusOr<Tools> LoadTools(const Plan& plan) {
+StatusOr<std::shared_ptr<model::Engine>> LoadPolicy(const CampaignPlan& plan, SharedModels* models) {
+  if (plan.endpoint) return std::shared_ptr<model::Engine>(plan.endpoint);
+  if (models != nullptr) return models->Policy(plan.model, *plan.config);
+  return model::Engine::Load(plan.model, EngineOptionsOf(*plan.config));
+}
+
+StatusOr<std::shared_ptr<model::Engine>> LoadPpm(const CampaignPlan& plan, SharedModels* models) {
+  if (models != nullptr) return models->Ppm(plan.ppm, *plan.config);
+  return model::Engine::Load(plan.ppm, PpmOptionsOf(*plan.config));
+}
+
+StatusOr<Tools> LoadTools(const CampaignPlan& plan, SharedModels* models) {
   const auto& config = *plan.config;
   const int sandboxes = Threads(config.sandbox()->processes());
   std::vector<std::future<StatusOr<std::unique_ptr<sandbox::Sandbox>>>> starting;
@@ -165,8 +60,7 @@ StatusOr<Tools> LoadTools(const Plan& plan) {
     starting.push_back(std::async(std::launch::async,
                                   [&config] { return sandbox::Sandbox::Start(SandboxOptionsOf(*config.sandbox())); }));
   }
-  StatusOr<std::shared_ptr<model::Engine>> engine = std::shared_ptr<model::Engine>(plan.endpoint);
-  if (!plan.endpoint) engine = model::Engine::Load(plan.model, EngineOptionsOf(config));
+  auto engine = LoadPolicy(plan, models);
   Tools tools;
   Status failure;
   for (auto& future : starting) {
@@ -181,7 +75,7 @@ StatusOr<Tools> LoadTools(const Plan& plan) {
   ORRERY_RETURN_IF_ERROR(engine.status());
   tools.engine = *std::move(engine);
   if (!plan.ppm.empty()) {
-    ORRERY_ASSIGN_OR_RETURN(tools.ppm, model::Engine::Load(plan.ppm, PpmOptionsOf(config)));
+    ORRERY_ASSIGN_OR_RETURN(tools.ppm, LoadPpm(plan, models));
   }
   for (uint32_t i = 0; i < config.grader()->processes(); ++i) {
     ORRERY_ASSIGN_OR_RETURN(auto grader, reasoning::Grader::Create(GraderOptionsOf(*config.grader())));
@@ -211,14 +105,15 @@ Status CheckCheckers(const std::vector<reasoning::Problem>& problems, sandbox::S
 // Why a campaign is being stopped.
 enum class Stop { kNone, kSignal, kMaxTokens, kMaxHours };
 
-// Shows progress and watches the budgets.
+// Tells how it goes and watches the budgets.
 class Watcher {
  public:
-  Watcher(const Plan& plan, const actors::Meters& meters, const actors::Telemetry& telemetry, bool quiet)
-      : plan_(plan), meters_(meters), telemetry_(telemetry), progress_(quiet) {}
+  Watcher(const CampaignPlan& plan, const actors::Meters& meters, const actors::Telemetry& telemetry,
+          const Surroundings& surroundings)
+      : plan_(plan), meters_(meters), telemetry_(telemetry), surroundings_(surroundings) {}
 
   bool operator()() {
-    progress_.Show(Now());
+    if (surroundings_.show) surroundings_.show(Now());
     if (stop_ != Stop::kNone) return true;
     const auto& run = *plan_.config->run();
     if (StopRequested()) stop_ = Stop::kSignal;
@@ -230,7 +125,6 @@ class Watcher {
   Stop stop() const { return stop_; }
   double seconds() const { return SecondsSince(begin_); }
 
- private:
   Moment Now() const {
     const auto engine = telemetry_.engine();
     const auto& search = meters_.search;
@@ -239,22 +133,23 @@ class Watcher {
             .done = search.problems_done,
             .solved = search.problems_solved,
             .rollouts = search.rollouts,
-            .rollouts_planned = plan_.problems->size() * static_cast<uint64_t>(plan_.rules.rollouts),
+            .rollouts_planned = plan_.rollouts(),
             .tokens = engine ? engine->tokens_generated() : 0,
             .batches = engine ? engine->batches() : 0,
             .rows = engine ? engine->rows() : 0};
   }
 
-  const Plan& plan_;
+ private:
+  const CampaignPlan& plan_;
   const actors::Meters& meters_;
   const actors::Telemetry& telemetry_;
-  Progress progress_;
+  const Surroundings& surroundings_;
   Clock::time_point begin_ = Clock::now();
   Stop stop_ = Stop::kNone;
 };
 
-std::shared_ptr<actors::CampaignContext> ContextOf(const Plan& plan, const Tools& tools, const store::Store* store,
-                                                   actors::Meters* meters) {
+std::shared_ptr<actors::CampaignContext> ContextOf(const CampaignPlan& plan, const Tools& tools,
+                                                   const store::Store* store, actors::Meters* meters) {
   auto context = std::make_shared<actors::CampaignContext>();
   context->rules = plan.rules;
   context->prompt = plan.prompt;
@@ -272,72 +167,52 @@ std::shared_ptr<actors::CampaignContext> ContextOf(const Plan& plan, const Tools
 
 constexpr uint32_t kLiveTrees = 64;  // enough to fill batches of hundreds of rows with five candidates each
 
-int Conclude(const actors::CampaignOutcome& outcome, Stop stop, const std::filesystem::path& out) {
-  if (!outcome.failure.empty()) {
-    fmt::print(stderr, "campaign: {}\nWhat was acknowledged is kept: run the same command again to go on.\n",
-               outcome.failure);
-    return 1;
+// What to say at the end, and with which exit code. `failure` is why the search or the writing of its outputs could not
+// go on, empty where both did; `full` whether that is a full disk, and then `done` how much of the search is made.
+void Conclude(const CampaignPlan& plan, const actors::CampaignOutcome& outcome, Stop stop, const std::string& failure,
+              bool full, double done, CampaignEnd* end) {
+  end->finished = outcome.done == plan.problems->size() && failure.empty();
+  if (!failure.empty()) {
+    end->code = 1;
+    end->disk_full = full;
+    end->words = fmt::format("campaign: {}\n", failure);
+    if (full) end->words += NeededSpace(plan.out, done) + "\n";
+    end->words += "What was acknowledged is kept: run the same command again to go on.\n";
+    return;
   }
   switch (stop) {
     case Stop::kSignal:
-      fmt::print(stderr, "stopped; run the same command again to go on ({})\n", out.string());
-      return outcome.stopped ? 130 : 0;
-    case Stop::kMaxTokens: fmt::print(stderr, "stopped by run.max_tokens; run again with more to go on\n"); return 0;
-    case Stop::kMaxHours: fmt::print(stderr, "stopped by run.max_hours; run again with more to go on\n"); return 0;
+      end->code = outcome.stopped ? 130 : 0;
+      end->words = fmt::format("stopped; run the same command again to go on ({})\n", plan.out.string());
+      break;
+    case Stop::kMaxTokens: end->words = "stopped by run.max_tokens; run again with more to go on\n"; break;
+    case Stop::kMaxHours: end->words = "stopped by run.max_hours; run again with more to go on\n"; break;
     case Stop::kNone: break;
   }
-  return 0;
 }
 
-void WarnOfMissingWalls(const schema::Config& config) {
-  if (config.sandbox()->isolation() != schema::IsolationKind::none) return;
-  const bool colour = isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == nullptr;
-  fmt::print(stderr, "{}sandbox.isolation=none: a model's code runs on this machine without walls{}\n",
-             colour ? "\x1b[1;31m" : "", colour ? "\x1b[0m" : "");
-}
-
-}  // namespace
-
-void SetUpLog(const schema::Flags& flags) {
-  auto logger = spdlog::stderr_color_mt("orrery");
-  logger->set_pattern("%^%l%$: %v");
-  spdlog::set_default_logger(std::move(logger));
-  spdlog::set_level(flags.quiet ? spdlog::level::err : spdlog::level::from_str(flags.log_level));
-}
-
-StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
-  SetUpLog(flags);
-  ORRERY_ASSIGN_OR_RETURN(const auto given, flags.Load());
-  return RunCampaign(given, flags.quiet);
-}
-
-StatusOr<int> RunCampaign(const schema::ResolvedConfig& given, bool quiet) {
-  ORRERY_ASSIGN_OR_RETURN(const Plan plan, MakePlan(given, quiet));
-  WarnOfMissingWalls(*plan.config);
-  ORRERY_ASSIGN_OR_RETURN(auto opened, store::Store::Open(plan.out / "store", plan.fingerprint, plan.config.json()));
-  const std::shared_ptr<store::Store> store = std::move(opened);
-  ORRERY_RETURN_IF_ERROR(WriteConfiguration(plan.out, plan.config));
-  ORRERY_ASSIGN_OR_RETURN(const bool finished, Finished(plan, *store));
-  if (finished && std::filesystem::exists(plan.out / "summary.json")) {
-    fmt::print("{}: this campaign is finished; --limit or search.rollouts extend it\n", plan.out.string());
-    return 0;
+StatusOr<std::unique_ptr<prometheus::Exposer>> ServeMetrics(uint32_t port,
+                                                            const std::shared_ptr<actors::Telemetry>& telemetry) {
+  try {
+    auto exposer = std::make_unique<prometheus::Exposer>(fmt::format("127.0.0.1:{}", port));
+    exposer->RegisterCollectable(telemetry);
+    return exposer;
+  } catch (const std::exception& error) {
+    return InvalidInput("--metrics-port {}: cannot be served on the loopback address ({})", port, error.what());
   }
+}
 
-  ORRERY_ASSIGN_OR_RETURN(Tools tools, LoadTools(plan));
-  ORRERY_RETURN_IF_ERROR(CheckCheckers(*plan.problems, *tools.sandboxes.front()));
+// Searches, and writes what the folder holds beside the store.
+Status Search(const CampaignPlan& plan, Tools tools, const std::shared_ptr<store::Store>& store,
+              const Surroundings& surroundings, CampaignEnd* end) {
   actors::Meters meters;
   auto telemetry = std::make_shared<actors::Telemetry>(&meters);
-  std::optional<prometheus::Exposer> exposer;
+  std::unique_ptr<prometheus::Exposer> exposer;
   if (const uint32_t port = plan.config->run()->metrics_port(); port != 0) {
-    try {
-      exposer.emplace(fmt::format("127.0.0.1:{}", port));
-    } catch (const std::exception& error) {
-      return InvalidInput("--metrics-port {}: cannot be served on the loopback address ({})", port, error.what());
-    }
-    exposer->RegisterCollectable(telemetry);
+    ORRERY_ASSIGN_OR_RETURN(exposer, ServeMetrics(port, telemetry));
   }
 
-  Watcher watcher(plan, meters, *telemetry, quiet);
+  Watcher watcher(plan, meters, *telemetry, surroundings);
   const std::vector<sandbox::Guard> guards = tools.sandboxes.front()->Guards();
   const uint32_t live = plan.config->run()->live_trees();
   const auto engine = tools.engine;
@@ -359,7 +234,8 @@ StatusOr<int> RunCampaign(const schema::ResolvedConfig& given, bool quiet) {
     spdlog::info("{} calls to {}, tried again {} times", calls.calls, plan.config->endpoint()->url()->string_view(),
                  calls.retries);
   }
-  const Status written =
+  end->seconds = watcher.seconds();
+  const auto written =
       WriteOutputs({.out = plan.out,
                     .config = &plan.config,
                     .fingerprint = plan.fingerprint,
@@ -367,14 +243,87 @@ StatusOr<int> RunCampaign(const schema::ResolvedConfig& given, bool quiet) {
                     .problems = plan.problems.get(),
                     .store = store.get(),
                     .guards = guards,
-                    .seconds = watcher.seconds(),
+                    .seconds = end->seconds,
                     .tokens = counters.tokens_generated,
                     .batches = counters.batches,
-                    .rows = counters.rows,
-                    .quiet = quiet});
-  // What broke the search is the news; a report that could not be written after it has the same cause.
-  if (outcome.failure.empty()) ORRERY_RETURN_IF_ERROR(written);
-  return Conclude(outcome, watcher.stop(), plan.out);
+                    .rows = counters.rows});
+  end->result = written.value_or("");
+  if (outcome.failure.empty() && !IsDiskFull(written.status())) {
+    ORRERY_RETURN_IF_ERROR(written.status());
+    Conclude(plan, outcome, watcher.stop(), "", false, 1, end);
+    return absl::OkStatus();
+  }
+  // What broke the search is the news; a report that could not be written after it has the same cause. A store that
+  // could not write any more says so again.
+  const bool full = IsDiskFull(written.status()) || IsDiskFull(store->Commit());
+  const Moment last = watcher.Now();
+  const double done = outcome.failure.empty() ? 1
+                                              : static_cast<double>(last.rollouts) /
+                                                    std::max(1.0, static_cast<double>(last.rollouts_planned));
+  Conclude(plan, outcome, watcher.stop(), outcome.failure.empty() ? Message(written.status()) : outcome.failure, full,
+           done, end);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void WarnOfMissingWalls(const schema::Config& config) {
+  if (config.sandbox()->isolation() != schema::IsolationKind::none) return;
+  const bool colour = isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == nullptr;
+  fmt::print(stderr, "{}sandbox.isolation=none: a model's code runs on this machine without walls{}\n",
+             colour ? "\x1b[1;31m" : "", colour ? "\x1b[0m" : "");
+}
+
+void SetUpLog(const schema::Flags& flags) {
+  auto logger = spdlog::stderr_color_mt("orrery");
+  logger->set_pattern("%^%l%$: %v");
+  spdlog::set_default_logger(std::move(logger));
+  spdlog::set_level(flags.quiet ? spdlog::level::err : spdlog::level::from_str(flags.log_level));
+}
+
+StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
+  SetUpLog(flags);
+  ORRERY_ASSIGN_OR_RETURN(const auto given, flags.Load());
+  return RunCampaign(given, flags.quiet);
+}
+
+StatusOr<int> RunCampaign(const schema::ResolvedConfig& given, bool quiet) {
+  StatusOr<CampaignEnd> end = CampaignEnd{};
+  {
+    Progress progress(quiet);
+    end = RunOneCampaign(given, {.quiet = quiet, .show = [&](const Moment& moment) { progress.Show(moment); }});
+  }
+  ORRERY_RETURN_IF_ERROR(end.status());
+  fmt::print("{}", end->result);
+  fmt::print(stderr, "{}", end->words);
+  return end->code;
+}
+
+StatusOr<CampaignEnd> RunOneCampaign(const schema::ResolvedConfig& given, const Surroundings& surroundings) {
+  ORRERY_ASSIGN_OR_RETURN(const CampaignPlan plan, MakePlan(given, surroundings.models, surroundings.quiet));
+  if (!surroundings.quiet) {
+    for (const auto& complaint : plan.complaints) spdlog::warn("{}", complaint);
+    WarnOfMissingWalls(*plan.config);
+  }
+  ORRERY_ASSIGN_OR_RETURN(auto opened, store::Store::Open(plan.out / "store", plan.fingerprint, plan.config.json()));
+  const std::shared_ptr<store::Store> store = std::move(opened);
+  ORRERY_RETURN_IF_ERROR(WriteConfiguration(plan.out, plan.config));
+  CampaignEnd end;
+  ORRERY_ASSIGN_OR_RETURN(end.finished, Finished(plan, *store));
+  if (end.finished) {
+    // A run that was killed after its last tree and before its files were written has those of an earlier, smaller one.
+    ORRERY_ASSIGN_OR_RETURN(end.finished, OutputsAreOf(plan.out, *plan.problems, *store));
+  }
+  if (end.finished) {
+    end.result =
+        fmt::format("{}: this campaign is finished; --limit or search.rollouts extend it\n", plan.out.string());
+    return end;
+  }
+
+  ORRERY_ASSIGN_OR_RETURN(Tools tools, LoadTools(plan, surroundings.models));
+  ORRERY_RETURN_IF_ERROR(CheckCheckers(*plan.problems, *tools.sandboxes.front()));
+  ORRERY_RETURN_IF_ERROR(Search(plan, std::move(tools), store, surroundings, &end));
+  return end;
 }
 
 }  // namespace orrery::runners

@@ -13,6 +13,7 @@ namespace orrery::runners {
 int ConfiguredMain(const ConfiguredProgram& program, int argc, char** argv) {
   CLI::App app(program.what, program.name);
   schema::Flags flags;
+  flags.further_help = program.further_help;
   flags.AddTo(app, program.preset);
   try {
     app.parse(argc, argv);

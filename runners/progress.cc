@@ -13,17 +13,17 @@ namespace {
 constexpr double kTerminalEvery = 0.5;  // seconds
 constexpr double kPlainEvery = 15;
 
-std::string Clock(double seconds) {
+}  // namespace
+
+std::string ClockText(double seconds) {
   const auto whole = static_cast<uint64_t>(seconds);
   if (whole >= 3600) return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
   return fmt::format("{:02}:{:02}", whole / 60, whole % 60);
 }
 
-}  // namespace
-
 std::string ProgressLine(const Moment& moment) {
-  std::string line = fmt::format("{} · problems {}/{} · solved {} · rollouts {}/{}", Clock(moment.seconds), moment.done,
-                                 moment.problems, moment.solved, moment.rollouts, moment.rollouts_planned);
+  std::string line = fmt::format("{} · problems {}/{} · solved {} · rollouts {}/{}", ClockText(moment.seconds),
+                                 moment.done, moment.problems, moment.solved, moment.rollouts, moment.rollouts_planned);
   if (moment.seconds > 0)
     line += fmt::format(" · {:.0f} tokens/s", static_cast<double>(moment.tokens) / moment.seconds);
   if (moment.batches > 0)
@@ -31,7 +31,7 @@ std::string ProgressLine(const Moment& moment) {
   // The first rollouts of all trees end together: before a twentieth is done, nothing can be said of the rest.
   if (moment.rollouts * 20 > moment.rollouts_planned && moment.rollouts < moment.rollouts_planned) {
     const double left = static_cast<double>(moment.rollouts_planned - moment.rollouts);
-    line += fmt::format(" · about {} left", Clock(moment.seconds * left / static_cast<double>(moment.rollouts)));
+    line += fmt::format(" · about {} left", ClockText(moment.seconds * left / static_cast<double>(moment.rollouts)));
   }
   return line;
 }

@@ -26,6 +26,9 @@ struct Moment {
 // "problems 12/42 · solved 9 · rollouts 101/336 · 412 tokens/s · 58 rows/batch · 03:12 left"
 std::string ProgressLine(const Moment& moment);
 
+// "03:12", "1:03:12".
+std::string ClockText(double seconds);
+
 class Progress {
  public:
   explicit Progress(bool quiet);

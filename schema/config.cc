@@ -86,6 +86,10 @@ class ConfigResolver {
 
   Status AddFile(std::string_view text, std::string_view name) {
     ORRERY_ASSIGN_OR_RETURN(const JsonValue root, ReadJson(text, name));
+    return AddFile(root, name);
+  }
+
+  Status AddFile(const JsonValue& root, std::string_view name) {
     if (root.kind != JsonValue::Kind::kObject) {
       return InvalidInput("{}:{}: expected an object in braces, found {}", name, root.line, Describe(root));
     }
@@ -128,6 +132,15 @@ class ConfigResolver {
     ORRERY_RETURN_IF_ERROR(checked.AddSetting(setting));
     values_.try_emplace(setting.key,
                         ResolvedConfig::Value{checked.values_.at(setting.key).json, ResolvedConfig::Layer::kDefault});
+    return absl::OkStatus();
+  }
+
+  Status Add(std::string_view place, const std::string& name, const JsonValue& value) {
+    const ConfigKey* key = Keys().Find(name);
+    if (key == nullptr) return UnknownKey(place, name);
+    std::optional<std::string> canonical = Canonical(*key, value);
+    if (!canonical) return InvalidInput("{}: {}: expected {}, found {}", place, name, Expected(*key), Describe(value));
+    values_[name] = {*std::move(canonical), ResolvedConfig::Layer::kSet};
     return absl::OkStatus();
   }
 
@@ -179,15 +192,6 @@ class ConfigResolver {
     if (added) return absl::OkStatus();
     return InvalidInput("{}: expected each key once, found {} again (first in line {})", place, DescribeText(key),
                         first->second);
-  }
-
-  Status Add(const std::string& place, const std::string& name, const JsonValue& value) {
-    const ConfigKey* key = Keys().Find(name);
-    if (key == nullptr) return UnknownKey(place, name);
-    std::optional<std::string> canonical = Canonical(*key, value);
-    if (!canonical) return InvalidInput("{}: {}: expected {}, found {}", place, name, Expected(*key), Describe(value));
-    values_[name] = {*std::move(canonical), ResolvedConfig::Layer::kSet};
-    return absl::OkStatus();
   }
 
   const std::string* Find(const ConfigKey& key) const {
@@ -254,6 +258,17 @@ StatusOr<ResolvedConfig> ParseConfig(std::string_view text, std::string_view nam
   ORRERY_RETURN_IF_ERROR(builder.AddFile(text, name));
   for (const KeyValue& setting : settings) ORRERY_RETURN_IF_ERROR(builder.AddSetting(setting));
   return builder.Build();
+}
+
+StatusOr<ResolvedConfig> ResolveConfig(const std::vector<ReadConfig>& files, const std::vector<KeyValue>& settings) {
+  ConfigResolver builder;
+  for (const ReadConfig& file : files) ORRERY_RETURN_IF_ERROR(builder.AddFile(file.root, file.name));
+  for (const KeyValue& setting : settings) ORRERY_RETURN_IF_ERROR(builder.AddSetting(setting));
+  return builder.Build();
+}
+
+Status CheckValue(std::string_view place, const std::string& key, const JsonValue& value) {
+  return ConfigResolver().Add(place, key, value);
 }
 
 }  // namespace orrery::schema

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "schema/chunk.h"
 #include "schema/config_generated.h"
+#include "schema/json.h"
 
 namespace orrery::schema {
 
@@ -83,8 +84,22 @@ StatusOr<ResolvedConfig> LoadConfig(const ConfigSource& source);
 StatusOr<ResolvedConfig> ParseConfig(std::string_view text, std::string_view name,
                                      const std::vector<KeyValue>& settings = {});
 
+// A configuration file that was read already, without what is for other readers; `name` is what messages call it.
+struct ReadConfig {
+  std::string name;
+  JsonValue root;
+};
+StatusOr<ResolvedConfig> ResolveConfig(const std::vector<ReadConfig>& files, const std::vector<KeyValue>& settings);
+
+// Whether a key of the configuration may have a value that stands elsewhere, at `place` ("FILE:LINE").
+Status CheckValue(std::string_view place, const std::string& key, const JsonValue& value);
+
+struct ConfigKeys;
+
 // All keys, made from the schema's own comments: key, type, default, range, mark, meaning; lines of at most `width`
 // columns.
 std::string ConfigHelp(size_t width);
+// The same of other keys, without the words before them.
+std::string KeysHelp(const ConfigKeys& keys, size_t width);
 
 }  // namespace orrery::schema

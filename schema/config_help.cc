@@ -55,7 +55,12 @@ std::string ConfigHelp(size_t width) {
       "[budget]: how far the search goes; a finished run can be extended. [training]: what a training makes depends on "
       "it; campaigns pass over it.",
       0, width, &text);
-  for (const ConfigSection& section : Keys().sections) {
+  return text + KeysHelp(Keys(), width);
+}
+
+std::string KeysHelp(const ConfigKeys& keys, size_t width) {
+  std::string text;
+  for (const ConfigSection& section : keys.sections) {
     text += '\n';
     Wrap(section.name + ": " + section.comment, 0, width, &text);
     for (const ConfigKey& key : section.keys) {

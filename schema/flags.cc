@@ -72,10 +72,18 @@ void Flags::AddTo(CLI::App& app, std::string preset, std::span<const ShortForm> 
       ->type_name("LEVEL")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
-  app.footer([] { return ConfigHelp(TerminalWidth()); });
+  app.footer([this] {
+    const size_t width = TerminalWidth();
+    return (further_help == nullptr ? "" : further_help(width)) + ConfigHelp(width);
+  });
 }
 
 StatusOr<ResolvedConfig> Flags::Load() const {
+  ORRERY_ASSIGN_OR_RETURN(const ConfigSource source, Source());
+  return LoadConfig(source);
+}
+
+StatusOr<ConfigSource> Flags::Source() const {
   ConfigSource source;
   if (files_.empty()) {
     ORRERY_ASSIGN_OR_RETURN(auto file, DataFile(preset_));
@@ -87,7 +95,7 @@ StatusOr<ResolvedConfig> Flags::Load() const {
     source.settings.push_back(std::move(setting));
   }
   source.settings.insert(source.settings.end(), short_forms_.begin(), short_forms_.end());
-  return LoadConfig(source);
+  return source;
 }
 
 }  // namespace orrery::schema

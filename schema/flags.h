@@ -41,6 +41,11 @@ struct Flags {
   // relative --config is the caller's; where the caller has no such file, the program's own (configs/gsm8k.json)
   // serves.
   StatusOr<ResolvedConfig> Load() const;
+  // The same, not read yet: for a program whose files hold more than a configuration.
+  StatusOr<ConfigSource> Source() const;
+
+  // Keys of the program's own, above the configuration's in --help.
+  std::string (*further_help)(size_t width) = nullptr;
 
  private:
   std::string preset_;

@@ -60,8 +60,10 @@ Status Translated(const rocksdb::Status& status, const fs::path& folder, std::st
   if (status.IsCorruption())
     return Corrupt("the store in {} is damaged ({}): {}", folder.string(), trying, status.ToString());
   if (status.IsNoSpace())
-    return Failed("no space is left for the store in {} ({}): free some and run again; nothing acknowledged is lost",
-                  folder.string(), trying);
+    return MakeStatus(
+        absl::StatusCode::kResourceExhausted,
+        "no space is left for the store in {} ({}): free some and run again; nothing acknowledged is lost",
+        folder.string(), trying);
   return Failed("the store in {} failed ({}): {}", folder.string(), trying, status.ToString());
 }
 

@@ -183,6 +183,22 @@ TEST(CampaignRunner, AStoreOfAnotherConfigurationIsRefused) {
   EXPECT_EQ(Summary(out), before);
 }
 
+TEST(CampaignRunner, FilesOfASmallerRunAreNotTakenForItsOwn) {
+  const std::string out = Fresh("stale");
+  const std::vector<std::string> files = {"trajectories.jsonl", "preferences.jsonl", "report.html", "summary.json"};
+  ASSERT_EQ(RunProgram("runners/campaign", Small(out, {"--limit=1"})).code, 0);
+  for (const auto& file : files) fs::copy(fs::path(out) / file, fs::path(out) / (file + ".old"));
+  ASSERT_EQ(RunProgram("runners/campaign", Small(out, {"--limit=2"})).code, 0);
+  const auto summary = Summary(out);
+  EXPECT_EQ(summary["problems"], 2);
+  // As a kill leaves it between the last tree and the files that tell of it.
+  for (const auto& file : files) fs::rename(fs::path(out) / (file + ".old"), fs::path(out) / file);
+  const Ended again = RunProgram("runners/campaign", Small(out, {"--limit=2"}));
+  EXPECT_EQ(again.code, 0) << again.errors;
+  EXPECT_EQ(Summary(out)["problems"], 2);
+  EXPECT_EQ(Summary(out)["digest"], summary["digest"]);
+}
+
 TEST(CampaignRunner, HelpNamesEveryKey) {
   const Ended ended = RunProgram("runners/campaign", {"--help"});
   EXPECT_EQ(ended.code, 0);

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A sweep's pictures, as inline SVG that follows the report's colours (store/report_page.h).
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace orrery::runners {
+
+// A value with its interval, a row of a plot.
+struct Whisker {
+  std::string label;
+  std::optional<double> value;  // none: the row stays empty
+  double low = 0, high = 0;     // equal to the value where there is no interval
+  std::vector<double> dots;     // single values around it
+  bool strong = false;
+};
+
+// Rows from top to bottom on one scale in percent, with a thick line at zero where `zero`. `title` is for readers who
+// do not see it.
+std::string DrawWhiskers(const std::vector<Whisker>& rows, bool zero, std::string_view title);
+
+struct PlotPoint {
+  double x = 0, y = 0, low = 0, high = 0;
+  std::string tip;
+};
+struct PlotSeries {
+  std::string label;
+  std::vector<PlotPoint> points;  // in order of x
+};
+
+// y in percent over x. At most kMostSeries series are told apart, by colour and by dashes; `joined` draws lines.
+inline constexpr size_t kMostSeries = 6;
+std::string DrawSeries(const std::vector<PlotSeries>& series, bool joined, std::string_view x_label,
+                       std::string_view title);
+
+// About `count` round numbers that lie in [low, high].
+std::vector<double> Ticks(double low, double high, int count);
+
+extern const std::string_view kPlotStyle;
+
+}  // namespace orrery::runners
