@@ -62,6 +62,8 @@ struct Played {
   uint64_t scored = 0;   // … of which the preference model valued so many
   uint64_t answers = 0;  // candidates that end a rollout
   model::EngineCounters policy, ppm;
+  std::vector<uint64_t> more_requests;  // of each further engine
+  uint64_t reported = 0;                // requests that telemetry tells of
 };
 
 void Count(const store::Store& store, Played& played) {
@@ -82,19 +84,36 @@ void Count(const store::Store& store, Played& played) {
   played.digest = Hex(hash.Finish());
 }
 
-Played Play(const Models& models, const NewDevice& policy_device, const NewDevice& ppm_device) {
+// The first of each kind of device, and further ones.
+struct Devices {
+  NewDevice policy, ppm;
+  std::vector<NewDevice> more_policies = {}, more_ppms = {};
+};
+
+std::vector<std::shared_ptr<model::Engine>> LoadAll(const fs::path& folder, const std::vector<NewDevice>& devices) {
+  std::vector<std::shared_ptr<model::Engine>> engines;
+  for (const NewDevice& device : devices) engines.push_back(Load(folder, device));
+  return engines;
+}
+
+Played Play(const Models& models, const Devices& devices) {
   const fs::path folder = fs::path(testing::TempDir()) / "cuda_campaign";
   fs::remove_all(folder);
   fs::create_directories(folder);
   const std::shared_ptr<store::Store> store = store::Store::Open(folder / "store", "fingerprint", "{}").value();
-  const auto engine = Load(models.policy, policy_device), ppm = Load(models.ppm, ppm_device);
+  const auto engine = Load(models.policy, devices.policy), ppm = Load(models.ppm, devices.ppm);
+  const auto more_engines = LoadAll(models.policy, devices.more_policies),
+             more_ppms = LoadAll(models.ppm, devices.more_ppms);
   auto problems = std::make_shared<std::vector<reasoning::Problem>>();
   for (int i = 0; i < 3; ++i)
-    problems->push_back({.id = std::to_string(i), .question = "What?", .answer = std::to_string(i), .source = "test"});
+    problems->push_back({.id = std::to_string(i),
+                         .question = "What is " + std::to_string(i) + "?",
+                         .answer = std::to_string(i),
+                         .source = "test"});
   actors::Meters meters;
   auto context = std::make_shared<actors::CampaignContext>();
   context->rules = {
-      .rollouts = 4, .candidates = 4, .temperature = 1, .max_depth = 5, .max_step_tokens = 6, .scored = true};
+      .rollouts = 5, .candidates = 5, .temperature = 1, .max_depth = 5, .max_step_tokens = 6, .scored = true};
   context->prompt = reasoning::BuiltInPrompt(reasoning::PromptForm::kFineTuned);
   context->context_length = engine->context_length();
   context->tokenizer = &engine->tokenizer();
@@ -102,15 +121,18 @@ Played Play(const Models& models, const NewDevice& policy_device, const NewDevic
   context->ppm_context_length = ppm->context_length();
   context->store = store.get();
   context->meters = &meters;
+  auto telemetry = std::make_shared<actors::Telemetry>(&meters);
   Played played;
   played.outcome = actors::RunCampaign({.context = context,
                                         .problems = problems,
                                         .engine = engine,
                                         .ppm = ppm,
+                                        .more_engines = more_engines,
+                                        .more_ppms = more_ppms,
                                         .sandboxes = {sandbox::Sandbox::Start({.python = PythonEnvironment()}).value()},
                                         .graders = {reasoning::Grader::Create({.python = PythonEnvironment()}).value()},
                                         .store = store,
-                                        .telemetry = std::make_shared<actors::Telemetry>(&meters),
+                                        .telemetry = telemetry,
                                         .telemetry_file = folder / "telemetry.jsonl",
                                         .live_trees = 3,
                                         .threads = 2},
@@ -118,22 +140,35 @@ Played Play(const Models& models, const NewDevice& policy_device, const NewDevic
   Count(*store, played);
   played.policy = engine->Counters();
   played.ppm = ppm->Counters();
+  for (const auto& other : more_engines) played.more_requests.push_back(other->Counters().requests);
+  for (const auto& other : more_ppms) played.more_requests.push_back(other->Counters().requests);
+  played.reported = telemetry->engine()->requests();
   return played;
 }
 
-TEST(CudaCampaign, TheSameRecordsInEveryOrderOfThreads) {
+TEST(CudaCampaign, TheSameRecordsInEveryOrderOfThreadsAndOnSeveralDevices) {
   const Models models;
-  const Played one = Play(models, Emulated({Order::kForward, 0}), Emulated({Order::kReverse, 0}));
+  const Played one = Play(models, {Emulated({Order::kForward, 0}), Emulated({Order::kReverse, 0})});
   EXPECT_EQ(one.outcome.failure, "");
   EXPECT_EQ(one.outcome.done, 3u);
   EXPECT_GT(one.valid, 10u);
   EXPECT_EQ(one.scored, one.valid) << "every valid step is valued";
   EXPECT_GT(one.answers, 0u);
   EXPECT_GT(one.policy.prefix_tokens_reused, 100u);
-  EXPECT_GE(one.ppm.scored, one.scored);
-  const Played two = Play(models, Emulated({Order::kShuffled, 1}), Emulated({Order::kShuffled, 2}));
+  EXPECT_GT(one.ppm.scored, 10u);
+  EXPECT_EQ(one.reported, one.policy.requests);
+
+  const Played two = Play(models, {Emulated({Order::kShuffled, 1}),
+                                   Emulated({Order::kShuffled, 2}),
+                                   {Emulated({Order::kShuffled, 3})},
+                                   {Emulated({Order::kReverse, 0}), Emulated({Order::kForward, 0})}});
   EXPECT_EQ(two.digest, one.digest);
-  EXPECT_EQ(Play(models, Ordered(), Ordered()).digest, one.digest) << "those of the reference";
+  ASSERT_EQ(two.more_requests.size(), 3u);
+  EXPECT_GT(two.more_requests[0], 0u) << "the second policy's device had work";
+  EXPECT_EQ(two.reported, two.policy.requests + two.more_requests[0]);
+  EXPECT_GT(two.more_requests[1] + two.more_requests[2], 0u) << "the further preference models' too";
+
+  EXPECT_EQ(Play(models, {Ordered(), Ordered()}).digest, one.digest) << "those of the reference";
 }
 
 }  // namespace
