@@ -20,6 +20,7 @@ enum class Kind : uint8_t {
   kTree,
   kNode,
   kRollout,
+  kRouter,
   kBatcher,
   kSandboxPool,
   kSandbox,
@@ -28,7 +29,7 @@ enum class Kind : uint8_t {
   kJournal,
   kTelemetry
 };
-inline constexpr size_t kKinds = 11;
+inline constexpr size_t kKinds = 12;
 std::string_view Name(Kind kind);
 
 // Nanoseconds of the steady clock: the `sent` of a message.

@@ -7,6 +7,7 @@
 #include "actors/batcher.h"
 #include "actors/journal.h"
 #include "actors/pool.h"
+#include "actors/router.h"
 #include "actors/workers.h"
 
 namespace orrery::actors {
@@ -34,6 +35,20 @@ typename Work::Actor SpawnPool(caf::actor_system& system, Worker worker, std::ve
   return system.spawn(pool<Work>, std::move(workers), meters);
 }
 
+// One batcher, or a router before several.
+batcher_actor SpawnBatchers(caf::actor_system& system, std::shared_ptr<model::Engine> first,
+                            const std::vector<std::shared_ptr<model::Engine>>& more, const telemetry_actor& telemetry,
+                            Meters* meters) {
+  std::vector<uint64_t> pages = {first->Counters().pages_total};
+  std::vector<batcher_actor> batchers = {system.spawn<caf::detached>(batcher, std::move(first), telemetry, meters)};
+  for (const auto& engine : more) {
+    pages.push_back(engine->Counters().pages_total);
+    batchers.push_back(system.spawn<caf::detached>(batcher, engine, telemetry, meters));
+  }
+  if (more.empty()) return batchers.front();
+  return system.spawn(router, std::move(batchers), pages, meters);
+}
+
 }  // namespace
 
 CampaignOutcome RunCampaign(CampaignParts parts, const Watch& watch) {
@@ -43,9 +58,9 @@ CampaignOutcome RunCampaign(CampaignParts parts, const Watch& watch) {
 
   auto telemetry_handle = system.spawn(telemetry, parts.telemetry, meters, parts.telemetry_file);
   auto& services = parts.context->services;
-  services.batcher = system.spawn<caf::detached>(batcher, std::move(parts.engine), telemetry_handle, meters);
+  services.batcher = SpawnBatchers(system, std::move(parts.engine), parts.more_engines, telemetry_handle, meters);
   if (parts.ppm)
-    services.scorer = system.spawn<caf::detached>(batcher, std::move(parts.ppm), telemetry_actor(), meters);
+    services.scorer = SpawnBatchers(system, std::move(parts.ppm), parts.more_ppms, telemetry_actor(), meters);
   services.journal = system.spawn<caf::detached>(journal, std::move(parts.store), telemetry_handle, meters);
   services.sandbox = SpawnPool<SandboxWork>(system, sandbox_worker, parts.sandboxes, meters, parts.workers_block);
   services.grader = SpawnPool<GraderWork>(system, grader_worker, parts.graders, meters, parts.workers_block);

@@ -23,6 +23,8 @@ struct CampaignParts {
   ProblemSource problems;
   std::shared_ptr<model::Engine> engine;
   std::shared_ptr<model::Engine> ppm;  // null: no preference model
+  // Further engines of the same two models on devices of the same kind: each engine has a batcher of its own.
+  std::vector<std::shared_ptr<model::Engine>> more_engines = {}, more_ppms = {};
   std::vector<std::shared_ptr<sandbox::Sandbox>> sandboxes;
   std::vector<std::shared_ptr<reasoning::Grader>> graders;
   std::shared_ptr<store::Store> store;

@@ -94,9 +94,9 @@ void AddStore(const schema::StoreReport& store, std::vector<MetricFamily>* famil
 
 }  // namespace
 
-void Telemetry::Put(const EngineReportChunk& report) {
+void Telemetry::Put(uint64_t batcher, const EngineReportChunk& report) {
   const std::lock_guard lock(mutex_);
-  engine_ = report;
+  engines_[batcher] = report;
 }
 
 void Telemetry::Put(const StoreReportChunk& report) {
@@ -106,7 +106,28 @@ void Telemetry::Put(const StoreReportChunk& report) {
 
 EngineReportChunk Telemetry::engine() const {
   const std::lock_guard lock(mutex_);
-  return engine_;
+  return Sum();
+}
+
+EngineReportChunk Telemetry::Sum() const {
+  if (engines_.empty()) return {};
+  model::EngineCounters sum;
+  uint64_t waiting = 0;
+  for (const auto& [batcher, report] : engines_) {
+    sum.batches += report->batches();
+    sum.rows += report->rows();
+    sum.prompt_rows += report->prompt_rows();
+    sum.tokens_generated += report->tokens_generated();
+    sum.prefix_tokens_reused += report->prefix_tokens_reused();
+    sum.requests += report->requests();
+    sum.requests_coalesced += report->requests_coalesced();
+    sum.busy_seconds += report->busy_seconds();
+    sum.pages_used += report->pages_used();
+    sum.pages_total += report->pages_total();
+    sum.pages_evicted += report->pages_evicted();
+    waiting += report->waiting();
+  }
+  return ReportOf(sum, waiting, 0);
 }
 
 std::vector<MetricFamily> Telemetry::Collect() const {
@@ -114,7 +135,7 @@ std::vector<MetricFamily> Telemetry::Collect() const {
   AddActors(*meters_, &families);
   AddSearch(meters_->search, &families);
   const std::lock_guard lock(mutex_);
-  if (engine_) AddEngine(*engine_, &families);
+  if (const EngineReportChunk engine = Sum()) AddEngine(*engine, &families);
   if (store_) AddStore(*store_, &families);
   return families;
 }
@@ -151,7 +172,7 @@ telemetry_actor::behavior_type telemetry(telemetry_actor::stateful_pointer<telem
   return {
       [self, &meter](atom::report, const EngineReportChunk& report) {
         Probe probe(meter, report->sent());
-        self->state.telemetry->Put(report);
+        self->state.telemetry->Put(caf::actor_cast<caf::actor_addr>(self->current_sender()).id(), report);
       },
       [self, &meter](atom::report, const StoreReportChunk& report) {
         Probe probe(meter, report->sent());

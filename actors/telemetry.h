@@ -11,6 +11,7 @@
 #include <prometheus/metric_family.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,13 +22,16 @@
 
 namespace orrery::actors {
 
-// The counts of a process, and the latest reports of batcher and journal. Thread-safe; outlives the actor system.
+// The counts of a process, and the latest reports of each of the policy's batchers and of the journal. Thread-safe;
+// outlives the actor system.
 class Telemetry : public prometheus::Collectable {
  public:
   explicit Telemetry(Meters* meters) : meters_(meters) {}
 
-  void Put(const EngineReportChunk& report);
+  // `batcher` tells it from others.
+  void Put(uint64_t batcher, const EngineReportChunk& report);
   void Put(const StoreReportChunk& report);
+  // The sum of all batchers; null before the first report.
   EngineReportChunk engine() const;
 
   std::vector<prometheus::MetricFamily> Collect() const override;
@@ -36,9 +40,11 @@ class Telemetry : public prometheus::Collectable {
   std::string JsonLine(double seconds) const;
 
  private:
+  EngineReportChunk Sum() const;
+
   Meters* meters_;
   mutable std::mutex mutex_;
-  EngineReportChunk engine_;
+  std::map<uint64_t, EngineReportChunk> engines_;
   StoreReportChunk store_;
 };
 

@@ -3,8 +3,9 @@
 //
 //   gpu [--device=0] [--shape=0.5b|1.5b|7b] [--context=1024]
 //
-// Cases: decode-N (one new token of each of N sequences that share 704 tokens, logits read back) and prompt (256 tokens
-// a batch from position 0 on). Exit code 3: there is no device (or this build has no CUDA).
+// Cases: decode-N (one new token of each of N sequences that share 704 tokens, logits read back), prompt (256 tokens a
+// batch from position 0 on) and train (whole steps of full training on eight texts of 256 tokens, where there is the
+// memory for it). Exit code 3: there is no device (or this build has no CUDA).
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -15,6 +16,8 @@
 #include "base/status.h"
 #include "kernels/cuda/cuda_device.h"
 #include "model/random_weights.h"
+#include "model/training/language_objective.h"
+#include "model/training/trainer.h"
 #include "model/transformer.h"
 
 namespace orrery {
@@ -128,14 +131,51 @@ class Bench {
   Transformer transformer_;
 };
 
+// Steps of full training, the first of them not counted.
+Status Train(int number, const ModelShape& shape, bool tied, uint64_t memory_bytes) {
+  constexpr int kTexts = 8, kLength = 256, kTimed = 4;
+  const model::NetworkOptions options{.max_rows = kTexts * kLength};
+  const uint64_t bytes = model::TrainingBytes(shape, tied, kernels::Type::kBfloat16, options);
+  if (bytes > memory_bytes) {
+    fmt::print("{:<12} needs {:.1f} GB, the device has {:.1f}\n", "train", bytes * 1e-9, memory_bytes * 1e-9);
+    return absl::OkStatus();
+  }
+  ORRERY_ASSIGN_OR_RETURN(const auto ops, kernels::cuda::NewCudaTraining(number, kernels::Type::kBfloat16));
+  auto parameters = model::Parameters::Random(shape, tied, 1, ops->memory());
+  model::Network network(shape, parameters, *ops, options);
+  std::vector<model::TrainingExample> examples;
+  for (int i = 0; i < kTexts * (1 + kTimed); ++i) {
+    examples.push_back({});
+    for (int t = 0; t < kLength; ++t) examples.back().tokens.push_back((i * 7919 + t * 104729) % 1000);
+  }
+  model::LanguageObjective objective(network, examples);
+  model::Trainer trainer(parameters, network, *ops, objective, {.epochs = 1, .batch = kTexts, .rate = 1e-5f});
+  ORRERY_RETURN_IF_ERROR(trainer.Step().status());
+  ops->Finish();
+  const auto start = std::chrono::steady_clock::now();
+  while (!trainer.Done()) ORRERY_RETURN_IF_ERROR(trainer.Step().status());
+  ops->Finish();
+  ORRERY_RETURN_IF_ERROR(ops->status());
+  const double seconds = Seconds(start) / kTimed, tokens = double(kTexts) * kLength;
+  // Forward once, backward twice: two operations a weight and token each. A table that is only looked up is no product.
+  const double weights =
+      static_cast<double>(parameters.count()) - (tied ? 0.0 : static_cast<double>(shape.vocabulary) * shape.width);
+  fmt::print("{:<12} {:>10.0f} tokens/s  {:>8.3f} ms a step   {:>6.1f} TFLOP/s of products\n", "train",
+             tokens / seconds, seconds * 1e3, 6e-12 * weights * tokens / seconds);
+  return absl::OkStatus();
+}
+
 Status Run(int number, const std::string& name, int context) {
   ORRERY_ASSIGN_OR_RETURN(const auto devices, kernels::cuda::FindDevices());
   ORRERY_ASSIGN_OR_RETURN(const auto device, kernels::cuda::NewCudaDevice(number, kernels::Type::kBfloat16));
   fmt::print("{}, Qwen2.5 {} of random weights, bfloat16, {} tokens of context\n", device->Name(), name, context);
-  Bench bench(ShapeOf(name, context), *device, devices[number].bytes_per_second, context);
-  ORRERY_RETURN_IF_ERROR(device->status());
-  for (const int sequences : {1, 8, 32, 64, 128, 256}) ORRERY_RETURN_IF_ERROR(bench.Decode(sequences));
-  return bench.Prompt();
+  {
+    Bench bench(ShapeOf(name, context), *device, devices[number].bytes_per_second, context);
+    ORRERY_RETURN_IF_ERROR(device->status());
+    for (const int sequences : {1, 8, 32, 64, 128, 256}) ORRERY_RETURN_IF_ERROR(bench.Decode(sequences));
+    ORRERY_RETURN_IF_ERROR(bench.Prompt());
+  }
+  return Train(number, ShapeOf(name, context), name != "7b", devices[number].memory_bytes);
 }
 
 }  // namespace

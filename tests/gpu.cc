@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests a CUDA device, if there is one: every operation against the reference, products' independence of their company,
-// and a small transformer's forward pass in several batch compositions.
+// Tests a CUDA device, if there is one: every operation of the forward pass and of training against the reference,
+// products' independence of their company, a small transformer's forward pass in several batch compositions, and steps
+// of its training.
 //
 //   gpu [DEVICE]        DEVICE counts from 0
 //
@@ -10,6 +11,7 @@
 #include <cstdlib>
 
 #include "kernels/cuda/cuda_device.h"
+#include "kernels/reference/ordered_training.h"
 #include "kernels/reference/reference.h"
 #include "kernels/thread_pool.h"
 #include "tests/gpu_checks.h"
@@ -41,6 +43,14 @@ int Main(int number) {
     CheckOperations(**device, *reference, report);
     CheckProductsCompany(**device, {{896, 896}, {9728, 896}, {896, 4864}, {3584, 18944}}, report);
     CheckForward(**device, *reference, report);
+    const auto training = kernels::cuda::NewCudaTraining(number, type);
+    if (!training.ok()) {
+      report.Line(false, "training", Message(training.status()));
+      continue;
+    }
+    const auto ordered = kernels::reference::NewOrderedTraining(type);
+    CheckTraining(**training, *ordered, report);
+    CheckTrainingSteps(**training, *ordered, report);
   }
   fmt::print("{} passed, {} failed\n", report.good(), report.bad());
   return report.bad() == 0 ? 0 : 1;

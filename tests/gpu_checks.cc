@@ -8,6 +8,8 @@
 #include <cstring>
 
 #include "tests/kernels/device_cases.h"
+#include "tests/kernels/training_cases.h"
+#include "tests/model/small_training.h"
 #include "tests/model/small_transformer.h"
 
 namespace orrery {
@@ -109,6 +111,36 @@ void CheckForward(Device& device, Device& reference, Report& report) {
     report.Line(differing == 0 && device.status().ok(), fmt::format("forward pass in batch composition {}", i),
                 fmt::format("{} of {} rows differ", differing, first.size()));
   }
+}
+
+void CheckTraining(const kernels::TrainingOps& ops, const kernels::TrainingOps& reference, Report& report) {
+  const double near = ops.type() == Type::kFloat32 ? 2e-5 : 1e-2;
+  const auto want = kernels::RunTrainingCases(reference), got = kernels::RunTrainingCases(ops),
+             again = kernels::RunTrainingCases(ops);
+  for (size_t i = 0; i < want.size(); ++i) {
+    const double difference = Difference(got[i].values, want[i].values);
+    const bool bits = SameBits(got[i].values, want[i].values), same = SameBits(again[i].values, got[i].values);
+    const bool good = ops.status().ok() && same && (want[i].product ? difference < near : bits);
+    report.Line(good, "training: " + want[i].name,
+                ops.status().ok() ? fmt::format("{}difference {:.2g}{}", bits ? "same bits, " : "", difference,
+                                                same ? "" : ", other bits when run again")
+                                  : Message(ops.status()));
+  }
+}
+
+void CheckTrainingSteps(const kernels::TrainingOps& ops, const kernels::TrainingOps& reference, Report& report) {
+  const double near = ops.type() == Type::kFloat32 ? 1e-4 : 3e-2;
+  const auto want = model::RunSmallTraining(reference), got = model::RunSmallTraining(ops),
+             again = model::RunSmallTraining(ops);
+  if (!want.ok() || !got.ok() || !again.ok()) {
+    report.Line(false, "training steps", Message(!got.ok() ? got.status() : again.status()));
+    return;
+  }
+  const double losses = Difference(got->losses, want->losses), gradient = Difference(got->gradient, want->gradient);
+  report.Line(losses < near && gradient < near, "training steps",
+              fmt::format("losses differ by {:.2g}, the first gradient by {:.2g}", losses, gradient));
+  report.Line(SameBits(again->values, got->values), "training steps again",
+              fmt::format("{} values", got->values.size()));
 }
 
 }  // namespace orrery

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/device.h"
+#include "kernels/training.h"
 
 namespace orrery {
 
@@ -31,5 +32,13 @@ void CheckProductsCompany(kernels::Device& device, const std::vector<std::pair<i
 
 // A small transformer's logits: near the reference's, and the same bits in every composition of batches.
 void CheckForward(kernels::Device& device, kernels::Device& reference, Report& report);
+
+// Every operation of a training: `reference` is the ordered one, and what is asked of our kernels and of products is as
+// above. Run again, all of it has the same bits, products too.
+void CheckTraining(const kernels::TrainingOps& ops, const kernels::TrainingOps& reference, Report& report);
+
+// Steps of training of a small transformer of random weights, on texts: losses and gradients near the reference's, and
+// the same bits again.
+void CheckTrainingSteps(const kernels::TrainingOps& ops, const kernels::TrainingOps& reference, Report& report);
 
 }  // namespace orrery

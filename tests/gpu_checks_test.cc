@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "kernels/cuda/emulator/emulated_device.h"
+#include "kernels/cuda/emulator/emulated_training.h"
+#include "kernels/reference/ordered_training.h"
 #include "kernels/reference/reference.h"
 #include "kernels/thread_pool.h"
 
@@ -19,6 +21,7 @@ class GpuChecksTest : public ::testing::Test {
   kernels::ThreadPool pool_{1};
   std::unique_ptr<kernels::Backend> ordered_ = kernels::reference::NewOrderedBackend(Type::kFloat32);
   std::unique_ptr<kernels::Device> reference_ = NewHostDevice(*ordered_, pool_);
+  std::unique_ptr<kernels::TrainingOps> ordered_training_ = kernels::reference::NewOrderedTraining(Type::kFloat32);
   std::unique_ptr<kernels::Backend> double_ = kernels::reference::NewBackend(Type::kFloat32);
 };
 
@@ -30,6 +33,30 @@ TEST_F(GpuChecksTest, TheEmulatedDevicePasses) {
   CheckForward(*device, *reference_, report);
   EXPECT_EQ(report.bad(), 0);
   EXPECT_GT(report.good(), 30);
+}
+
+TEST_F(GpuChecksTest, TheEmulatedTrainingPasses) {
+  const auto ops = kernels::cuda::emulator::NewEmulatedTraining(Type::kFloat32, {});
+  Report report;
+  CheckTraining(*ops, *ordered_training_, report);
+  CheckTrainingSteps(*ops, *ordered_training_, report);
+  EXPECT_EQ(report.bad(), 0);
+  EXPECT_GT(report.good(), 30);
+}
+
+TEST_F(GpuChecksTest, ATrainingWithOtherSumsOrThatFailsIsFound) {
+  const auto other = kernels::TrainingOps::Create(*double_, pool_);
+  Report report;
+  CheckTraining(*other, *ordered_training_, report);
+  EXPECT_GT(report.bad(), 10);  // near, but not the bits
+  const auto ops = kernels::cuda::emulator::NewEmulatedTraining(Type::kFloat32, {});
+  float some[16] = {};
+  const int32_t begins[] = {0, 1};
+  ops->Attend({1, 1, 256}, {begins}, 0, some, some, some);  // wider than it serves
+  Report broken;
+  CheckTraining(*ops, *ordered_training_, broken);
+  CheckTrainingSteps(*ops, *ordered_training_, broken);
+  EXPECT_EQ(broken.good(), 0);
 }
 
 TEST_F(GpuChecksTest, ADeviceWithOtherSumsIsFound) {

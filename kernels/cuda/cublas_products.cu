@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cublasLt.h>
-
 #include <atomic>
 #include <cstring>
 #include <utility>
 #include <vector>
 
 #include "kernels/bfloat16.h"
+#include "kernels/cuda/cublas_call.h"
 #include "kernels/cuda/cublas_products.h"
 #include "kernels/cuda/cuda_device.h"
 
@@ -14,65 +13,7 @@ namespace orrery::kernels::cuda {
 namespace {
 
 constexpr int kBlockColumns = 128;  // packed together
-constexpr size_t kWorkspaceBytes = size_t{32} << 20;
-
-Status Checked(cublasStatus_t status, const char* what) {
-  if (status == CUBLAS_STATUS_SUCCESS) return absl::OkStatus();
-  return Failed("cuBLASLt: {}: {}", what, cublasLtGetStatusString(status));
-}
-
-Status Checked(cudaError_t error, const char* what) {
-  if (error == cudaSuccess) return absl::OkStatus();
-  return Failed("CUDA: {}: {}", what, cudaGetErrorString(error));
-}
-
-// What a call needs besides addresses: y [kProductRows × n] = x [kProductRows × k]·Wᵀ. The library counts in columns,
-// so it sees yᵀ = W·xᵀ.
-struct Call {
-  ~Call() {
-    if (w != nullptr) cublasLtMatrixLayoutDestroy(w);
-    if (x != nullptr) cublasLtMatrixLayoutDestroy(x);
-    if (y != nullptr) cublasLtMatrixLayoutDestroy(y);
-    if (product != nullptr) cublasLtMatmulDescDestroy(product);
-  }
-  cublasLtMatmulDesc_t product = nullptr;
-  cublasLtMatrixLayout_t w = nullptr, x = nullptr, y = nullptr;
-  cublasLtMatmulAlgo_t algorithm = {};
-};
-
-// No part of k is summed on its own.
-bool InOnePiece(const cublasLtMatmulAlgo_t& algorithm) {
-  int32_t pieces = 1;
-  uint32_t scheme = 0;
-  size_t written = 0;
-  cublasLtMatmulAlgoConfigGetAttribute(&algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &pieces, sizeof pieces, &written);
-  cublasLtMatmulAlgoConfigGetAttribute(&algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, &scheme, sizeof scheme,
-                                       &written);
-  return pieces <= 1 && scheme == CUBLASLT_REDUCTION_SCHEME_NONE;
-}
-
-Status Choose(cublasLtHandle_t handle, int n, int k, Call& call) {
-  cublasLtMatmulPreference_t preference = nullptr;
-  ORRERY_RETURN_IF_ERROR(Checked(cublasLtMatmulPreferenceCreate(&preference), "a preference"));
-  const uint32_t scheme = CUBLASLT_REDUCTION_SCHEME_NONE;
-  const size_t workspace = kWorkspaceBytes;
-  cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &scheme, sizeof scheme);
-  cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
-                                       sizeof workspace);
-  cublasLtMatmulHeuristicResult_t found[16];
-  int count = 0;
-  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(handle, call.product, call.w, call.x, call.y, call.y,
-                                                               preference, 16, found, &count);
-  cublasLtMatmulPreferenceDestroy(preference);
-  ORRERY_RETURN_IF_ERROR(Checked(status, "no algorithm"));
-  for (int i = 0; i < count; ++i) {
-    if (found[i].state != CUBLAS_STATUS_SUCCESS || !InOnePiece(found[i].algo)) continue;
-    call.algorithm = found[i].algo;
-    return absl::OkStatus();
-  }
-  return Failed("cuBLASLt has no algorithm without a split of k for a matrix of {} × {}", n, k);
-}
-
+// y [kProductRows × n] = x [kProductRows × k]·Wᵀ, which the library sees as yᵀ = W·xᵀ.
 Status Prepare(cublasLtHandle_t handle, Type type, int n, int k, int64_t y_stride, Call& call) {
   const cudaDataType_t element = type == Type::kFloat32 ? CUDA_R_32F : CUDA_R_16BF;
   const cublasComputeType_t compute = type == Type::kFloat32 ? CUBLAS_COMPUTE_32F_PEDANTIC : CUBLAS_COMPUTE_32F;
@@ -87,7 +28,7 @@ Status Prepare(cublasLtHandle_t handle, Type type, int n, int k, int64_t y_strid
       Checked(cublasLtMatrixLayoutCreate(&call.x, element, depth, kProductRows, depth), "a layout of x"));
   ORRERY_RETURN_IF_ERROR(
       Checked(cublasLtMatrixLayoutCreate(&call.y, CUDA_R_32F, n, kProductRows, y_stride), "a layout of y"));
-  return Choose(handle, n, k, call);
+  return Choose(handle, kFullAlignment, fmt::format("a matrix of {} × {}", n, k), call);
 }
 
 // W as it is, rows PaddedWidth(k) elements apart with zeros beyond k.

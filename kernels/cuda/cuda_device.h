@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// CUDA devices: kernels/cuda's kernels and cuBLASLt's products behind kernels/device.h.
+// CUDA devices: kernels/cuda's kernels and cuBLASLt's products behind kernels/device.h and kernels/training.h.
 //
 // Products run in tiles of kProductRows rows: the algorithm is chosen once for each matrix's (n, k) and this number of
 // rows, without a split of k, and a product of more rows is the same call again on the next tile. A call's arguments
@@ -17,6 +17,7 @@
 
 #include "base/status.h"
 #include "kernels/device.h"
+#include "kernels/training.h"
 
 namespace orrery::kernels::cuda {
 
@@ -33,5 +34,9 @@ StatusOr<std::vector<DeviceTraits>> FindDevices();
 
 // `number` counts from zero. Unavailable as above, or if the device is older than compute capability 8.0.
 StatusOr<std::unique_ptr<Device>> NewCudaDevice(int number, Type type);
+
+// A training on the device `number`, in memory that it shares with the host; errors as above. The same steps give the
+// same bits again on a device of the same kind.
+StatusOr<std::unique_ptr<TrainingOps>> NewCudaTraining(int number, Type type);
 
 }  // namespace orrery::kernels::cuda

@@ -10,5 +10,6 @@ Status NotBuilt() { return Unavailable("this build has no CUDA: build with --con
 
 StatusOr<std::vector<DeviceTraits>> FindDevices() { return NotBuilt(); }
 StatusOr<std::unique_ptr<Device>> NewCudaDevice(int, Type) { return NotBuilt(); }
+StatusOr<std::unique_ptr<TrainingOps>> NewCudaTraining(int, Type) { return NotBuilt(); }
 
 }  // namespace orrery::kernels::cuda

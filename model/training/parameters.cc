@@ -117,4 +117,23 @@ StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShap
   return parameters;
 }
 
+Parameters Parameters::Random(const ModelShape& shape, bool tied, uint64_t seed, kernels::TrainingMemory& memory) {
+  Parameters parameters;
+  parameters.Plan(shape, tied);
+  parameters.values = FloatArray(parameters.count(), memory);
+  uint64_t stream = 0;
+  for (const ParameterTensor& tensor : parameters.tensors()) {
+    const RandomStream random{seed, ++stream};
+    float* values = parameters.values.at(tensor.offset);
+    const bool gain = tensor.name.ends_with("norm.weight"), matrix = tensor.decays || tensor.name == kScoreTensor;
+    // Uniform within ±√(3 / width) has the deviation 1/√width.
+    const float reach = matrix ? std::sqrt(3.0f / static_cast<float>(tensor.width)) : 0, mean = gain ? 1 : 0;
+    for (uint64_t i = 0; i < tensor.rows * tensor.width; ++i) {
+      const float uniform = matrix ? random.Uniform(Purpose::kInitialise, static_cast<uint32_t>(i)) : 0.5f;
+      values[i] = mean + reach * (2 * uniform - 1);
+    }
+  }
+  return parameters;
+}
+
 }  // namespace orrery::model

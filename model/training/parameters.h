@@ -72,6 +72,11 @@ class Parameters : public Trainables {
   static StatusOr<Parameters> Read(const ModelSource& source, const ModelShape& shape, bool tied, uint64_t seed = 1,
                                    kernels::TrainingMemory& memory = kernels::TrainingMemory::Host());
 
+  // Random matrices that keep the size of their input, gains of one, biases of zero: for tests and benchmarks that need
+  // a shape and no file.
+  static Parameters Random(const ModelShape& shape, bool tied, uint64_t seed,
+                           kernels::TrainingMemory& memory = kernels::TrainingMemory::Host());
+
   const LayerOffsets& layer(int i) const { return layers_[i]; }
   size_t final_norm() const { return final_norm_; }
   size_t embedding() const { return embedding_; }

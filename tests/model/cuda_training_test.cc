@@ -51,7 +51,7 @@ class Training {
     const ModelShape shape = source->Shape().value();
     const bool tied = !task.score && source->Find("output.weight") == nullptr;
     parameters_ = std::make_unique<Parameters>(Parameters::Read(*source, shape, tied, 1, ops.memory()).value());
-    network_ = std::make_unique<Network>(shape, *parameters_, ops, NetworkOptions{.max_rows = 64});
+    network_ = std::make_unique<Network>(shape, *parameters_, ops, NetworkOptions{.max_rows = 90});
     if (task.score) {
       for (int g = 0; g < 4; ++g) {
         groups_.push_back({.prefix = Text(9 + 4 * g, g), .branches = {}, .pairs = {{0, 1}, {2, 1}}});
@@ -67,7 +67,7 @@ class Training {
   }
 
   void Run() {
-    while (!trainer_->Done()) Step();
+    for (int64_t i = 0; i < trainer_->steps(); ++i) Step();
   }
   void Step() {
     const auto report = trainer_->Step();
