@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "base/paths.h"
+#include "kernels/cuda/cuda_device.h"
 #include "kernels/kernels.h"
 #include "model/byte_tokenizer.h"
 #include "model/model_source.h"
@@ -27,8 +28,12 @@ StatusOr<std::string> Fingerprint(const CampaignPlan& plan, SharedModels* models
     ORRERY_ASSIGN_OR_RETURN(weights, digest(plan.model));
   }
   // A server's model is known by its name alone.
-  const std::string machine =
+  std::string machine =
       plan.endpoint ? "endpoint " + plan.endpoint->model() : std::string(kernels::Name(kernels::HostIsa()));
+  if (!plan.endpoint && plan.config->model()->device() == schema::DeviceKind::cuda) {
+    ORRERY_ASSIGN_OR_RETURN(const auto devices, kernels::cuda::FindDevices());
+    machine += ", " + devices.front().name;
+  }
   Sha256 hash;
   if (!plan.ppm.empty()) {
     ORRERY_ASSIGN_OR_RETURN(const std::string ppm, digest(plan.ppm));

@@ -37,6 +37,7 @@ StatusOr<bool> Finished(const CampaignPlan& plan, const store::Store& store) {
 
 struct Tools {
   std::shared_ptr<model::Engine> engine, ppm;
+  std::vector<std::shared_ptr<model::Engine>> more_engines, more_ppms;  // of further GPUs
   std::vector<std::shared_ptr<sandbox::Sandbox>> sandboxes;
   std::vector<std::shared_ptr<reasoning::Grader>> graders;
 };
@@ -50,6 +51,20 @@ StatusOr<std::shared_ptr<model::Engine>> LoadPolicy(const CampaignPlan& plan, Sh
 StatusOr<std::shared_ptr<model::Engine>> LoadPpm(const CampaignPlan& plan, SharedModels* models) {
   if (models != nullptr) return models->Ppm(plan.ppm, *plan.config);
   return model::Engine::Load(plan.ppm, PpmOptionsOf(*plan.config));
+}
+
+Status LoadOnMoreDevices(const CampaignPlan& plan, Tools& tools) {
+  const auto& model = *plan.config->model();
+  if (model.devices() > 1 && (plan.endpoint || model.device() == schema::DeviceKind::cpu))
+    return InvalidInput("model.devices: expected 1 unless model.device=cuda, found {}", model.devices());
+  for (int device = 1; device < static_cast<int>(model.devices()); ++device) {
+    ORRERY_ASSIGN_OR_RETURN(auto engine, model::Engine::Load(plan.model, EngineOptionsOf(*plan.config, device)));
+    tools.more_engines.emplace_back(std::move(engine));
+    if (plan.ppm.empty()) continue;
+    ORRERY_ASSIGN_OR_RETURN(auto ppm, model::Engine::Load(plan.ppm, PpmOptionsOf(*plan.config, device)));
+    tools.more_ppms.emplace_back(std::move(ppm));
+  }
+  return absl::OkStatus();
 }
 
 StatusOr<Tools> LoadTools(const CampaignPlan& plan, SharedModels* models) {
@@ -77,6 +92,7 @@ StatusOr<Tools> LoadTools(const CampaignPlan& plan, SharedModels* models) {
   if (!plan.ppm.empty()) {
     ORRERY_ASSIGN_OR_RETURN(tools.ppm, LoadPpm(plan, models));
   }
+  ORRERY_RETURN_IF_ERROR(LoadOnMoreDevices(plan, tools));
   for (uint32_t i = 0; i < config.grader()->processes(); ++i) {
     ORRERY_ASSIGN_OR_RETURN(auto grader, reasoning::Grader::Create(GraderOptionsOf(*config.grader())));
     tools.graders.emplace_back(std::move(grader));
@@ -220,6 +236,8 @@ Status Search(const CampaignPlan& plan, Tools tools, const std::shared_ptr<store
                                             .problems = plan.problems,
                                             .engine = engine,
                                             .ppm = tools.ppm,
+                                            .more_engines = tools.more_engines,
+                                            .more_ppms = tools.more_ppms,
                                             .sandboxes = std::move(tools.sandboxes),
                                             .graders = std::move(tools.graders),
                                             .store = store,

@@ -8,11 +8,19 @@
 #include <string>
 
 #include "base/paths.h"
+#include "kernels/cuda/cuda_device.h"
 
 namespace orrery::runners {
 namespace {
 
 std::string Number(double value) { return fmt::format("{}", value); }
+
+// What makes the device of an engine; empty: the processor.
+std::function<StatusOr<std::unique_ptr<kernels::Device>>(kernels::Type)> DeviceOf(const schema::Config& config,
+                                                                                  int number) {
+  if (config.model()->device() == schema::DeviceKind::cpu) return {};
+  return [number](kernels::Type type) { return kernels::cuda::NewCudaDevice(number, type); };
+}
 
 }  // namespace
 
@@ -153,21 +161,23 @@ StatusOr<model::EndpointOptions> EndpointOptionsOf(const schema::Config& config)
   return options;
 }
 
-model::EngineOptions EngineOptionsOf(const schema::Config& config) {
+model::EngineOptions EngineOptionsOf(const schema::Config& config, int device) {
   const auto& model = *config.model();
   return {.precision = PrecisionOf(model.precision()),
           .threads = Threads(config.run()->threads()),
           .kv_bytes = model.kv_bytes(),
           .max_batch_rows = static_cast<int>(model.max_batch_rows()),
-          .context_length = static_cast<int>(model.context_length())};
+          .context_length = static_cast<int>(model.context_length()),
+          .device = DeviceOf(config, device)};
 }
 
-model::EngineOptions PpmOptionsOf(const schema::Config& config) {
+model::EngineOptions PpmOptionsOf(const schema::Config& config, int device) {
   const auto& ppm = *config.ppm();
   return {.precision = PrecisionOf(ppm.precision()),
           .threads = Threads(config.run()->threads()),
           .kv_bytes = ppm.kv_bytes(),
-          .max_batch_rows = static_cast<int>(ppm.max_batch_rows())};
+          .max_batch_rows = static_cast<int>(ppm.max_batch_rows()),
+          .device = DeviceOf(config, device)};
 }
 
 sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config) {

@@ -26,8 +26,9 @@ StatusOr<reasoning::PromptTemplate> PromptOf(const schema::SearchConfig& config,
 bool HasEndpoint(const schema::Config& config);
 // The key comes from the environment.
 StatusOr<model::EndpointOptions> EndpointOptionsOf(const schema::Config& config);
-model::EngineOptions EngineOptionsOf(const schema::Config& config);
-model::EngineOptions PpmOptionsOf(const schema::Config& config);
+// `device`: the number of the GPU, where model.device asks for GPUs.
+model::EngineOptions EngineOptionsOf(const schema::Config& config, int device = 0);
+model::EngineOptions PpmOptionsOf(const schema::Config& config, int device = 0);
 // The turns of search.chat_format or of the model's own template.
 StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config, const model::ModelSource* model);
 sandbox::SandboxOptions SandboxOptionsOf(const schema::SandboxConfig& config);

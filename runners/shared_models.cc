@@ -15,12 +15,16 @@ std::string KeyOf(const std::string& name, const model::EngineOptions& options) 
                      options.max_batch_rows, options.context_length);
 }
 
+std::string DevicesOf(const schema::Config& config) {
+  return fmt::format("{}|", schema::EnumNameDeviceKind(config.model()->device()));
+}
+
 std::string PolicyKey(const schema::Config& config) {
-  return "policy|" + KeyOf(config.model()->name()->str(), EngineOptionsOf(config));
+  return DevicesOf(config) + "policy|" + KeyOf(config.model()->name()->str(), EngineOptionsOf(config));
 }
 
 std::string PpmKey(const schema::Config& config) {
-  return "ppm|" + KeyOf(config.ppm()->name()->str(), PpmOptionsOf(config));
+  return DevicesOf(config) + "ppm|" + KeyOf(config.ppm()->name()->str(), PpmOptionsOf(config));
 }
 
 }  // namespace
