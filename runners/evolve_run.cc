@@ -7,6 +7,7 @@
 #include "base/paths.h"
 #include "runners/campaign_run.h"
 #include "runners/evaluate_run.h"
+#include "runners/evolve_report.h"
 #include "runners/run_store.h"
 #include "runners/settings.h"
 #include "runners/store_observe.h"
@@ -195,36 +196,19 @@ class Evolution {
   // What is there so far, of all rounds up to this one.
   Status Report(uint32_t last) const {
     Json rounds = Json::array();
-    std::string text =
-        "| round | problems solved | easy, medium, hard | new tokens | campaign seconds | policy trained on |\n"
-        "|---|---|---|---|---|---|\n";
-    std::string measures = "\n| round | on | method | measure | percent | 95% interval |\n|---|---|---|---|---|---|\n";
     for (uint32_t round = 1; round <= last; ++round) {
-      const Json campaign = Read(round, "campaign", "summary.json"), policy = Read(round, "policy", "summary.json");
-      if (!campaign.is_object()) break;
-      const Json& difficulty = campaign["difficulty"];
-      text +=
-          fmt::format("| {} | {} of {} | {}, {}, {} | {} | {:.0f} | {} |\n", round, campaign.value("solved", 0),
-                      campaign.value("problems", 0), difficulty.value("easy", 0), difficulty.value("medium", 0),
-                      difficulty.value("hard", 0), campaign.value("tokens_generated", 0),
-                      campaign["measured"].value("seconds", 0.0), policy.is_object() ? policy.value("learnt", 0) : 0);
-      Json entry = {
-          {"round", round}, {"campaign", campaign}, {"policy", policy}, {"ppm", Read(round, "ppm", "summary.json")}};
+      Json entry = {{"round", round},
+                    {"campaign", Read(round, "campaign", "summary.json")},
+                    {"policy", Read(round, "policy", "summary.json")},
+                    {"ppm", Read(round, "ppm", "summary.json")}};
+      if (!entry["campaign"].is_object()) break;
       for (const char* stage : {"test", "other", "search"}) {
         const Json results = Read(round, stage, "results.json");
-        if (!results.is_object()) continue;
-        entry[stage] = results;
-        for (const Json& measure : results["measures"]) {
-          measures +=
-              fmt::format("| {} | {} | {} | {} | {:.1f} | {:.1f} to {:.1f} |\n", round, stage,
-                          measure.value("method", ""), measure.value("measure", ""), 100 * measure.value("mean", 0.0),
-                          100 * measure.value("low", 0.0), 100 * measure.value("high", 0.0));
-        }
+        if (results.is_object()) entry[stage] = results;
       }
       rounds.push_back(std::move(entry));
     }
-    ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "evolution.md", text + measures));
-    return WriteFileAtomically(out_ / "evolution.json", Json{{"rounds", rounds}}.dump(1) + "\n");
+    return WriteEvolution(out_, rounds);
   }
 
   schema::ResolvedConfig config_;

@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "runners/campaign_outputs.h"
+#include "runners/plots.h"
 #include "runners/sweep_outputs.h"
-#include "runners/sweep_plots.h"
 #include "store/html.h"
 #include "store/report_page.h"
 
@@ -103,7 +103,8 @@ std::string AxisPlots(const Sweep& sweep, const std::vector<PointResult>& points
     if (series.size() > kMostSeries) continue;  // more could not be told apart
     for (PlotSeries& one : series) std::ranges::sort(one.points, {}, &PlotPoint::x);
     html += fmt::format("<section><h2>Solved over {}</h2>\n", Escape(axis.key));
-    html += DrawSeries(series, true, axis.key, "Percent solved over " + axis.key) + "</section>\n";
+    const std::string solved_over = "Percent solved over " + axis.key;
+    html += DrawSeries(series, {.x_label = axis.key, .title = solved_over, .joined = true}) + "</section>\n";
   }
   return html;
 }
@@ -115,7 +116,7 @@ std::string CostPlot(const Sweep& sweep, const std::vector<PointResult>& points)
   }
   if (all.points.size() < 2) return "";
   return "<section><h2>Solved over what it costs</h2>\n" +
-         DrawSeries({all}, false, "tokens generated a problem", "Percent solved over tokens a problem") +
+         DrawSeries({all}, {.x_label = "tokens generated a problem", .title = "Percent solved over tokens a problem"}) +
          "<p class=\"quiet small\">A point is a setting; its name is shown when the pointer rests on it, and in the "
          "table.</p></section>\n";
 }

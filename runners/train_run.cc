@@ -20,6 +20,7 @@
 #include "runners/model_card.h"
 #include "runners/settings.h"
 #include "runners/stop.h"
+#include "runners/train_report.h"
 #include "runners/training_data.h"
 
 namespace orrery::runners {
@@ -234,7 +235,15 @@ class Training {
     return absl::OkStatus();
   }
 
+  // The curves, and what the validation says.
   Status EndEpoch() {
+    ORRERY_RETURN_IF_ERROR(Validate());
+    return WriteTrainReport(
+        out_, fmt::format("Training by {} from {}", schema::EnumNameTrainingObjective(config_->train()->objective()),
+                          model_.filename().string()));
+  }
+
+  Status Validate() {
     if (objectives_.validation->count() == 0) return absl::OkStatus();
     const model::StepReport measured = trainer_->Measure(*objectives_.validation);
     const double loss = measured.loss;

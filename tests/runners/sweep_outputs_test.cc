@@ -13,7 +13,7 @@
 
 #include "base/paths.h"
 #include "runners/disk_space.h"
-#include "runners/sweep_plots.h"
+#include "runners/plots.h"
 #include "runners/sweep_progress.h"
 #include "runners/sweep_report.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runners/sweep_plots.h"
+#include "runners/plots.h"
 
 #include <fmt/format.h>
 
@@ -65,20 +65,21 @@ std::string Legend(const std::vector<PlotSeries>& series, bool joined) {
   std::string html = "<p class=\"legend\">";
   for (size_t i = 0; i < series.size(); ++i) {
     html += fmt::format(
-        R"(<span><svg class="sweep" width="34" height="12">{}<circle class="mark s{}" cx="17" cy="6" r="4.5"/></svg> {}</span>)",
+        R"(<span><svg class="plot" width="34" height="12">{}<circle class="mark s{}" cx="17" cy="6" r="4.5"/></svg> {}</span>)",
         joined ? fmt::format(R"(<path class="line s{}" d="M0 6 H34"/>)", i % kMostSeries) : "", i % kMostSeries,
         Escape(series[i].label));
   }
   return html + "</p>\n";
 }
 
-std::string Series(const PlotSeries& series, size_t number, bool joined, const Scale& x, const Scale& y) {
+std::string Series(const PlotSeries& series, size_t number, const SeriesPlot& plot, const Scale& x, const Scale& y) {
   std::string svg, path;
   for (const PlotPoint& point : series.points)
     path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : " L", x(point.x), y(point.y));
-  if (joined && series.points.size() > 1)
+  if (plot.joined && series.points.size() > 1)
     svg += fmt::format(R"(<path class="line s{}" d="{}"/>)", number % kMostSeries, path);
   for (const PlotPoint& point : series.points) {
+    if (!plot.marks) break;
     svg += fmt::format("<g><title>{}</title>", Escape(point.tip));
     if (point.high > point.low)
       svg += fmt::format(R"(<path class="whisker s{}" d="M{:.1f} {:.1f} V{:.1f}"/>)", number % kMostSeries, x(point.x),
@@ -92,19 +93,19 @@ std::string Series(const PlotSeries& series, size_t number, bool joined, const S
 }  // namespace
 
 const std::string_view kPlotStyle = R"css(
-svg.sweep { width: 100%; height: auto; max-width: 900px; } .legend svg.sweep { width: 34px; height: 12px; }
-svg.sweep .label { text-anchor: end; font-size: 13px; } svg.sweep .strong { font-weight: 700; }
-svg.sweep .small { fill: var(--quiet); } svg.sweep .grid { stroke: var(--line); stroke-width: 1; } svg.sweep .zero { stroke: var(--quiet); stroke-width: 2; }
-svg.sweep .tick { fill: var(--quiet); text-anchor: middle; } svg.sweep .side { fill: var(--quiet); text-anchor: end; }
-svg.sweep .whisker { fill: none; stroke: var(--blue); stroke-width: 2; } svg.sweep .value { fill: var(--blue); }
-svg.sweep .dot { fill: none; stroke: var(--quiet); stroke-width: 1.2; }
-svg.sweep .line { fill: none; stroke-width: 2; } svg.sweep .mark { stroke: var(--card); stroke-width: 1.5; }
-svg.sweep .line.s0, svg.sweep .whisker.s0 { stroke: #0072b2; } svg.sweep .mark.s0 { fill: #0072b2; }
-svg.sweep .line.s1, svg.sweep .whisker.s1 { stroke: #d55e00; } svg.sweep .line.s1 { stroke-dasharray: 7 4; } svg.sweep .mark.s1 { fill: #d55e00; }
-svg.sweep .line.s2, svg.sweep .whisker.s2 { stroke: #009e73; } svg.sweep .line.s2 { stroke-dasharray: 2 3; } svg.sweep .mark.s2 { fill: #009e73; }
-svg.sweep .line.s3, svg.sweep .whisker.s3 { stroke: #cc79a7; } svg.sweep .line.s3 { stroke-dasharray: 9 3 2 3; } svg.sweep .mark.s3 { fill: #cc79a7; }
-svg.sweep .line.s4, svg.sweep .whisker.s4 { stroke: #e69f00; } svg.sweep .line.s4 { stroke-dasharray: 12 4; } svg.sweep .mark.s4 { fill: #e69f00; }
-svg.sweep .line.s5, svg.sweep .whisker.s5 { stroke: #56b4e9; } svg.sweep .line.s5 { stroke-dasharray: 4 4; } svg.sweep .mark.s5 { fill: #56b4e9; }
+svg.plot { width: 100%; height: auto; max-width: 900px; } .legend svg.plot { width: 34px; height: 12px; }
+svg.plot .label { text-anchor: end; font-size: 13px; } svg.plot .strong { font-weight: 700; }
+svg.plot .small { fill: var(--quiet); } svg.plot .grid { stroke: var(--line); stroke-width: 1; } svg.plot .zero { stroke: var(--quiet); stroke-width: 2; }
+svg.plot .tick { fill: var(--quiet); text-anchor: middle; } svg.plot .side { fill: var(--quiet); text-anchor: end; }
+svg.plot .whisker { fill: none; stroke: var(--blue); stroke-width: 2; } svg.plot .value { fill: var(--blue); }
+svg.plot .dot { fill: none; stroke: var(--quiet); stroke-width: 1.2; }
+svg.plot .line { fill: none; stroke-width: 2; } svg.plot .mark { stroke: var(--card); stroke-width: 1.5; }
+svg.plot .line.s0, svg.plot .whisker.s0 { stroke: #0072b2; } svg.plot .mark.s0 { fill: #0072b2; }
+svg.plot .line.s1, svg.plot .whisker.s1 { stroke: #d55e00; } svg.plot .line.s1 { stroke-dasharray: 7 4; } svg.plot .mark.s1 { fill: #d55e00; }
+svg.plot .line.s2, svg.plot .whisker.s2 { stroke: #009e73; } svg.plot .line.s2 { stroke-dasharray: 2 3; } svg.plot .mark.s2 { fill: #009e73; }
+svg.plot .line.s3, svg.plot .whisker.s3 { stroke: #cc79a7; } svg.plot .line.s3 { stroke-dasharray: 9 3 2 3; } svg.plot .mark.s3 { fill: #cc79a7; }
+svg.plot .line.s4, svg.plot .whisker.s4 { stroke: #e69f00; } svg.plot .line.s4 { stroke-dasharray: 12 4; } svg.plot .mark.s4 { fill: #e69f00; }
+svg.plot .line.s5, svg.plot .whisker.s5 { stroke: #56b4e9; } svg.plot .line.s5 { stroke-dasharray: 4 4; } svg.plot .mark.s5 { fill: #56b4e9; }
 )css";
 
 std::vector<double> Ticks(double low, double high, int count) {
@@ -132,7 +133,7 @@ std::string DrawWhiskers(const std::vector<Whisker>& rows, bool zero, std::strin
   if (low > high) low = 0, high = 100;
   const Scale x = Around(low, high, kLeastPercent, kLeft, kRight);
   const double bottom = kTop + kRow * static_cast<double>(rows.size());
-  std::string svg = fmt::format(R"(<svg class="sweep" viewBox="0 0 900 {:.0f}" role="img" aria-label="{}">)",
+  std::string svg = fmt::format(R"(<svg class="plot" viewBox="0 0 900 {:.0f}" role="img" aria-label="{}">)",
                                 bottom + 26, Escape(title)) +
                     "\n";
   for (const double tick : Ticks(x.low, x.high, 7)) {
@@ -148,40 +149,41 @@ std::string DrawWhiskers(const std::vector<Whisker>& rows, bool zero, std::strin
   return svg + "</svg>\n";
 }
 
-std::string DrawSeries(const std::vector<PlotSeries>& series, bool joined, std::string_view x_label,
-                       std::string_view title) {
+std::string DrawSeries(const std::vector<PlotSeries>& series, const SeriesPlot& plot) {
   constexpr double kLeft = 64, kRight = 880, kTop = 12, kBottom = 300;
-  double low = 100, high = 0, first = 0, last = 0;
+  double low = plot.percent ? 100 : HUGE_VAL, high = plot.percent ? 0 : -HUGE_VAL, first = 0, last = 0;
   bool any = false;
   for (const PlotSeries& one : series) {
     for (const PlotPoint& point : one.points) {
-      low = std::min({low, point.low, point.y});
-      high = std::max({high, point.high, point.y});
+      const bool interval = point.high > point.low;
+      low = std::min({low, interval ? point.low : point.y, point.y});
+      high = std::max({high, interval ? point.high : point.y, point.y});
       first = any ? std::min(first, point.x) : point.x;
       last = any ? std::max(last, point.x) : point.x;
       any = true;
     }
   }
-  if (!any) return "<p class=\"quiet\">No cell is finished.</p>\n";
+  if (!any) return fmt::format("<p class=\"quiet\">{}</p>\n", Escape(plot.empty));
   const double narrow = first == last ? std::max(1.0, std::abs(first)) : 0;
-  const Scale x = Around(first, last, narrow, kLeft, kRight), y = Around(low, high, kLeastPercent, kBottom, kTop);
+  const double least = plot.percent ? kLeastPercent : std::max(1e-9, 0.02 * std::max(std::abs(low), std::abs(high)));
+  const Scale x = Around(first, last, narrow, kLeft, kRight), y = Around(low, high, least, kBottom, kTop);
   std::string svg =
-      Legend(series, joined) +
-      fmt::format(R"(<svg class="sweep" viewBox="0 0 900 350" role="img" aria-label="{}">)", Escape(title)) + "\n";
+      Legend(series, plot.joined) +
+      fmt::format(R"(<svg class="plot" viewBox="0 0 900 350" role="img" aria-label="{}">)", Escape(plot.title)) + "\n";
   for (const double tick : Ticks(y.low, y.high, 6)) {
-    if (!IsShare(tick)) continue;
+    if (plot.percent && !IsShare(tick)) continue;
     svg += fmt::format(
-        R"(<path class="grid" d="M{:.0f} {:.1f} H{:.0f}"/><text class="side" x="{:.0f}" y="{:.1f}">{}%</text>)", kLeft,
-        y(tick), kRight, kLeft - 8, y(tick) + 4, TickText(tick));
+        R"(<path class="grid" d="M{:.0f} {:.1f} H{:.0f}"/><text class="side" x="{:.0f}" y="{:.1f}">{}{}</text>)", kLeft,
+        y(tick), kRight, kLeft - 8, y(tick) + 4, TickText(tick), plot.percent ? "%" : "");
   }
   for (const double tick : Ticks(x.low, x.high, 8))
     svg +=
         fmt::format(R"(<path class="grid" d="M{:.1f} {:.0f} v6"/><text class="tick" x="{:.1f}" y="{:.0f}">{}</text>)",
                     x(tick), kBottom, x(tick), kBottom + 20, TickText(tick));
   svg += fmt::format(R"(<text class="tick" x="{:.0f}" y="{:.0f}">{}</text>)", (kLeft + kRight) / 2, kBottom + 42,
-                     Escape(x_label)) +
+                     Escape(plot.x_label)) +
          "\n";
-  for (size_t i = 0; i < series.size(); ++i) svg += Series(series[i], i, joined, x, y);
+  for (size_t i = 0; i < series.size(); ++i) svg += Series(series[i], i, plot, x, y);
   return svg + "</svg>\n";
 }
 

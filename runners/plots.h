@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// A sweep's pictures, as inline SVG that follows the report's colours (store/report_page.h).
+// Plots for report pages, as inline SVG that follows the page's colours (store/report_page.h).
 
 #include <optional>
 #include <string>
@@ -32,10 +32,17 @@ struct PlotSeries {
   std::vector<PlotPoint> points;  // in order of x
 };
 
-// y in percent over x. At most kMostSeries series are told apart, by colour and by dashes; `joined` draws lines.
+struct SeriesPlot {
+  std::string_view x_label, title;
+  bool joined = false;  // by lines
+  bool marks = true;    // a dot each point
+  bool percent = true;  // y is a share in percent; else any number
+  std::string_view empty = "There is nothing to draw yet.";
+};
+
+// y over x. At most kMostSeries series are told apart, by colour and by dashes.
 inline constexpr size_t kMostSeries = 6;
-std::string DrawSeries(const std::vector<PlotSeries>& series, bool joined, std::string_view x_label,
-                       std::string_view title);
+std::string DrawSeries(const std::vector<PlotSeries>& series, const SeriesPlot& plot);
 
 // About `count` round numbers that lie in [low, high].
 std::vector<double> Ticks(double low, double high, int count);
