@@ -124,7 +124,7 @@ Played Play(const Models& models, const Devices& devices) {
   auto telemetry = std::make_shared<actors::Telemetry>(&meters);
   Played played;
   played.outcome = actors::RunCampaign({.context = context,
-                                        .problems = problems,
+                                        .problems = std::shared_ptr<const std::vector<reasoning::Problem>>(problems),
                                         .engine = engine,
                                         .ppm = ppm,
                                         .more_engines = more_engines,
