@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/fault_point.h"
+
 namespace orrery {
 namespace {
 
@@ -44,6 +46,14 @@ Status AtomicFile::Write(std::string_view bytes) {
 }
 
 Status AtomicFile::Flush() {
+  switch (PassFaultPoint("export.write")) {
+    case Fault::kFail: errno = EIO; return Error(Beside(), "writing failed");
+    case Fault::kFull: errno = ENOSPC; return Error(Beside(), "writing failed");
+    case Fault::kTear:
+      if (write(file_, waiting_.data(), waiting_.size() / 2) >= 0) EndAtFault();
+      EndAtFault();
+    case Fault::kNone: break;
+  }
   for (size_t done = 0; done < waiting_.size();) {
     const ssize_t written = write(file_, waiting_.data() + done, waiting_.size() - done);
     if (written < 0 && errno == EINTR) continue;
@@ -56,8 +66,14 @@ Status AtomicFile::Flush() {
 
 Status AtomicFile::Commit() {
   ORRERY_RETURN_IF_ERROR(Flush());
+  if (PassFaultPoint("export.sync") != Fault::kNone) {
+    errno = EIO;
+    return Error(Beside(), "flushing failed");
+  }
   if (fsync(file_) != 0) return Error(Beside(), "flushing failed");
+  PassFaultPoint("export.rename");
   if (rename(Beside().c_str(), path_.c_str()) != 0) return Error(path_, "renaming failed");
+  PassFaultPoint("export.renamed");
   close(std::exchange(file_, -1));
   return absl::OkStatus();
 }

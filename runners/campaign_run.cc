@@ -306,6 +306,7 @@ StatusOr<int> RunCampaignOf(const schema::Flags& flags) {
 }
 
 StatusOr<int> RunCampaign(const schema::ResolvedConfig& given, bool quiet) {
+  WarnOfMissingWalls(*given);
   StatusOr<CampaignEnd> end = CampaignEnd{};
   {
     Progress progress(quiet);
@@ -321,7 +322,6 @@ StatusOr<CampaignEnd> RunOneCampaign(const schema::ResolvedConfig& given, const 
   ORRERY_ASSIGN_OR_RETURN(const CampaignPlan plan, MakePlan(given, surroundings.models, surroundings.quiet));
   if (!surroundings.quiet) {
     for (const auto& complaint : plan.complaints) spdlog::warn("{}", complaint);
-    WarnOfMissingWalls(*plan.config);
   }
   ORRERY_ASSIGN_OR_RETURN(auto opened, store::Store::Open(plan.out / "store", plan.fingerprint, plan.config.json()));
   const std::shared_ptr<store::Store> store = std::move(opened);

@@ -28,7 +28,7 @@ StatusOr<int> RunCampaign(const schema::ResolvedConfig& given, bool quiet);
 
 // What a campaign has around it.
 struct Surroundings {
-  bool quiet = false;                       // tells nothing by itself: of a fetched model, bad lines, missing walls
+  bool quiet = false;                       // tells nothing by itself: of a fetched model, of bad lines
   SharedModels* models = nullptr;           // null: it loads models of its own
   std::function<void(const Moment&)> show;  // hears how it goes, a few times a second; empty: nobody does
 };

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "store/faulty_files.h"
+
 namespace orrery::store {
 
 namespace {
@@ -85,6 +87,7 @@ Status TranslatedOpen(const rocksdb::Status& status, const fs::path& folder) {
 
 rocksdb::Options MakeOptions() {
   rocksdb::Options options;
+  options.env = StoreFiles();
   // The end of the log may be half a record after a crash: it was never acknowledged. Damage before that is an error,
   // never a shorter store.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/fault_point.h"
 #include "store/copy.h"
 #include "store/keys.h"
 #include "store/rocks.h"
@@ -176,7 +177,9 @@ Status RocksStore::Write(rocksdb::WriteBatch* batch, std::string_view trying) {
   }
   rocksdb::WriteOptions options;
   options.sync = true;
+  PassFaultPoint("commit");
   const rocksdb::Status status = db_->Write(options, batch);
+  PassFaultPoint("committed");
   if (status.ok()) return absl::OkStatus();
   const std::lock_guard lock(mutex_);
   broken_ = Translated(status, folder_, trying);

@@ -115,6 +115,12 @@ TEST(SweepRunner, KilledStoppedOrLeftAloneTheBytesAreTheSame) {
     EXPECT_THAT(stopped.output, HasSubstr("cells are not finished yet"));
     EXPECT_THAT(stopped.errors, HasSubstr("run the same command again to go on"));
   }
+  // A disk that fills while the store writes (base/fault_point.h).
+  const Ended full = Sweep(grid, cut, nullptr, {"ORRERY_FAULT=log.write:3:full"});
+  EXPECT_EQ(full.code, 1) << full.errors;
+  EXPECT_THAT(full.errors, HasSubstr("sweep: no space is left in " + cut.string() + ": about "));
+  EXPECT_THAT(full.errors, HasSubstr("more are needed for the rest"));
+  EXPECT_EQ(full.errors.find("failed"), std::string::npos) << "nothing is wrong with the cells";
   const Ended resumed = Sweep(grid, cut);
   ASSERT_EQ(resumed.code, 0) << resumed.errors;
   for (const auto& [file, bytes] : expected) EXPECT_TRUE(Bytes(cut)[file] == bytes) << file;

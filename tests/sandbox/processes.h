@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// This test's descendants, as /proc shows them.
+// This test's descendants, or another process's, as /proc shows them.
 
 #include <sys/types.h>
 #include <unistd.h>
@@ -45,11 +45,11 @@ inline std::vector<Process> AllProcesses() {
   return found;
 }
 
-// Nearest first.
-inline std::vector<Process> Family() {
+// The descendants of a process, nearest first.
+inline std::vector<Process> Family(pid_t of = getpid()) {
   const auto all = AllProcesses();
   std::vector<Process> family;
-  std::vector<pid_t> parents = {getpid()};
+  std::vector<pid_t> parents = {of};
   for (size_t i = 0; i < parents.size(); ++i) {
     for (const auto& process : all) {
       if (process.parent != parents[i]) continue;
@@ -61,9 +61,9 @@ inline std::vector<Process> Family() {
 }
 
 // Those of a name ("" for any) that run or could.
-inline std::vector<pid_t> Descendants(const std::string& name) {
+inline std::vector<pid_t> Descendants(const std::string& name, pid_t of = getpid()) {
   std::vector<pid_t> found;
-  for (const auto& process : Family()) {
+  for (const auto& process : Family(of)) {
     if (process.state != 'Z' && (name.empty() || process.name == name)) found.push_back(process.pid);
   }
   return found;
