@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "bench/scale_run.h"
+#include "store/store.h"
 #include "tests/simulation/made_profile.h"
 
 namespace orrery::bench {
