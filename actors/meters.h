@@ -35,31 +35,57 @@ std::string_view Name(Kind kind);
 // Nanoseconds of the steady clock: the `sent` of a message.
 inline uint64_t Now() { return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()); }
 
-// Monotonic sums of one kind of actor, but for live and waiting. One cache line, so that kinds do not disturb each
-// other.
-struct alignas(64) Meter {
-  std::atomic<int64_t> live{0};
-  std::atomic<uint64_t> sent{0};       // messages that carry the time of their sending …
-  std::atomic<uint64_t> received{0};   // … and those of them that were handled: the difference lies in mailboxes
-  std::atomic<int64_t> held{0};        // requests held in queues of ours (pools, batcher, journal)
-  std::atomic<uint64_t> processed{0};  // messages of every sort
-  std::atomic<uint64_t> failed{0};
-  std::atomic<uint64_t> wait_ns{0};  // between a message's sending and its handling
-  std::atomic<uint64_t> busy_ns{0};
+// A sum that many threads add to without waiting for each other: each has a cache line of its own, nearly always.
+template <class T>
+class Sum {
+ public:
+  void fetch_add(T more, std::memory_order order = std::memory_order_relaxed) { Mine().fetch_add(more, order); }
+  void fetch_sub(T less, std::memory_order order = std::memory_order_relaxed) { Mine().fetch_sub(less, order); }
+  // Of what was added while it is read, a part may be in it.
+  T load() const {
+    T all = 0;
+    for (const Part& part : parts_) all += part.value.load(std::memory_order_relaxed);
+    return all;
+  }
+  operator T() const { return load(); }  // NOLINT: read as the number that it is
+
+ private:
+  static constexpr uint32_t kParts = 8;
+  struct alignas(64) Part {
+    std::atomic<T> value{0};
+  };
+  std::atomic<T>& Mine() {
+    static std::atomic<uint32_t> threads{0};
+    thread_local const uint32_t mine = threads.fetch_add(1, std::memory_order_relaxed) % kParts;
+    return parts_[mine].value;
+  }
+  std::array<Part, kParts> parts_;
+};
+
+// Monotonic sums of one kind of actor, but for live and held.
+struct Meter {
+  Sum<int64_t> live;
+  Sum<uint64_t> sent;      // messages that carry the time of their sending …
+  Sum<uint64_t> received;  // … and those of them that were handled: the difference lies in mailboxes
+  alignas(64) std::atomic<int64_t> held{0};  // requests held in queues of ours (pools, batcher, journal)
+  Sum<uint64_t> processed;                   // messages of every sort
+  Sum<uint64_t> failed;
+  Sum<uint64_t> wait_ns;  // between a message's sending and its handling
+  Sum<uint64_t> busy_ns;
 };
 
 // What the search counts, beyond its actors.
 struct SearchMeters {
-  std::atomic<uint64_t> problems_done{0};
-  std::atomic<uint64_t> problems_solved{0};
-  std::atomic<uint64_t> rollouts{0};
-  std::atomic<uint64_t> expansions{0};           // made by this process
-  std::atomic<uint64_t> expansions_recalled{0};  // taken from the memo
-  std::atomic<uint64_t> candidates{0};
-  std::atomic<uint64_t> steps_executed{0};
-  std::array<std::atomic<uint64_t>, 8> verdicts{};  // by schema::Verdict
-  std::array<std::atomic<uint64_t>, 6> grades{};    // by schema::Grade
-  std::atomic<uint64_t> tokens_generated{0};        // of answered requests
+  Sum<uint64_t> problems_done;
+  Sum<uint64_t> problems_solved;
+  Sum<uint64_t> rollouts;
+  Sum<uint64_t> expansions;           // made by this process
+  Sum<uint64_t> expansions_recalled;  // taken from the memo
+  Sum<uint64_t> candidates;
+  Sum<uint64_t> steps_executed;
+  std::array<Sum<uint64_t>, 8> verdicts;  // by schema::Verdict
+  std::array<Sum<uint64_t>, 6> grades;    // by schema::Grade
+  Sum<uint64_t> tokens_generated;         // of answered requests
 };
 
 // All counts of a process. Outlives the actor system.

@@ -60,7 +60,12 @@ void node_state::Expanded(const ExpansionChunk& chunk) {
   expansion = chunk;
   rows = Rows(*chunk, Depth(*partial), context->rules());
   dead = true;
-  for (const Row& row : rows) dead = dead && !row.stats.valid;
+  bool fertile = false;  // a child may come of it
+  for (const Row& row : rows) {
+    dead = dead && !row.stats.valid;
+    fertile = fertile || (row.stats.valid && row.end == schema::Terminal::None);
+  }
+  if (!fertile) partial = PathOnly(*partial);
   self->send(tree, atom::grown_v, chunk);
   for (const auto& [rollout, walker] : std::exchange(waiting, {})) {
     if (dead) {

@@ -37,7 +37,7 @@ struct node_state {
   node_actor::pointer self = nullptr;
   std::shared_ptr<const TreeContext> context;
   tree_actor tree;
-  PartialChunk partial;
+  PartialChunk partial;  // its path alone when no child can follow
   ExpansionChunk expansion;
   std::vector<Row> rows;
   uint32_t visits = 0;

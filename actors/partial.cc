@@ -15,6 +15,16 @@ PartialChunk RootPartial(const TreeContext& tree) {
   return PartialChunk(std::move(builder));
 }
 
+PartialChunk PathOnly(const schema::Partial& partial) {
+  flatbuffers::FlatBufferBuilder builder(64);
+  const auto path = store::PathOf(partial);
+  const auto offset = builder.CreateVector(path);
+  schema::PartialBuilder slim(builder);
+  slim.add_path(offset);
+  builder.Finish(slim.Finish());
+  return PartialChunk(std::move(builder));
+}
+
 PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent, const schema::Candidate& candidate,
                           uint8_t index) {
   flatbuffers::FlatBufferBuilder builder(1024);

@@ -14,4 +14,7 @@ PartialChunk RootPartial(const TreeContext& tree);
 PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent, const schema::Candidate& candidate,
                           uint8_t index);
 
+// What is left of a solution that none will continue: its path.
+PartialChunk PathOnly(const schema::Partial& partial);
+
 }  // namespace orrery::actors

@@ -56,7 +56,7 @@ void AddActors(Meters& meters, std::vector<MetricFamily>* families) {
 
 template <size_t N>
 MetricFamily OfEnum(std::string name, std::string help, const char* label, const char* const* names,
-                    const std::array<std::atomic<uint64_t>, N>& counts) {
+                    const std::array<Sum<uint64_t>, N>& counts) {
   MetricFamily family{std::move(name), std::move(help), MetricType::Counter, {}};
   for (size_t i = 1; i < N; ++i)
     family.metric.push_back(Value(MetricType::Counter, double(counts[i]), {{label, names[i]}}));
@@ -64,7 +64,7 @@ MetricFamily OfEnum(std::string name, std::string help, const char* label, const
 }
 
 void AddSearch(const SearchMeters& search, std::vector<MetricFamily>* families) {
-  const auto counter = [families](const char* name, const char* help, const std::atomic<uint64_t>& value) {
+  const auto counter = [families](const char* name, const char* help, const Sum<uint64_t>& value) {
     families->push_back(Single(name, help, MetricType::Counter, double(value)));
   };
   counter("orrery_problems_done_total", "Problems whose search is finished.", search.problems_done);

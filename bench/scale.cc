@@ -13,6 +13,7 @@
 
 #include "base/paths.h"
 #include "bench/figure.h"
+#include "bench/scale_memory.h"
 #include "bench/scale_run.h"
 
 namespace orrery::bench {
@@ -43,18 +44,17 @@ std::string Short(uint64_t count) {
 // What a case's process tells its parent.
 struct Told {
   double seconds = 0, messages = 0, rollouts = 0, expansions = 0, solved = 0, peak_bytes = 0, store_bytes = 0;
-  double most_rollouts = 0, trees = 0, nodes = 0, rollouts_then = 0, resident_then = 0;
+  double most_rollouts = 0, most_nodes = 0;
 };
 
 Json AsJson(const ScaleFigures& figures) {
   return Json::array({figures.seconds, figures.messages, figures.rollouts, figures.expansions, figures.solved,
-                      figures.peak_bytes, figures.store_bytes, figures.most.rollouts, figures.largest.trees,
-                      figures.largest.nodes, figures.largest.rollouts, figures.largest.resident_bytes});
+                      figures.peak_bytes, figures.store_bytes, figures.most.rollouts, figures.most.nodes});
 }
 
 Told ToldBy(const Json& json) {
   const auto at = [&json](size_t i) { return json.at(i).get<double>(); };
-  return {at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8), at(9), at(10), at(11)};
+  return {at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8)};
 }
 
 StatusOr<ScaleFigures> RunIn(const fs::path& folder, ScaleSetting setting) {
@@ -106,6 +106,17 @@ class Cases {
     return options_.cases.empty() || std::ranges::find(options_.cases, name) != options_.cases.end();
   }
 
+  // An actor of each kind by itself.
+  void Actors() const {
+    if (!Wanted("actors")) return;
+    constexpr size_t kOfEach = 20'000;
+    const ActorBytes bytes = MeasureActors(kOfEach);
+    const std::string conditions = fmt::format("{} of each, before their first message", kOfEach);
+    Print({"actors", "bytes_per_tree", bytes.tree, "bytes", conditions}, options_.json);
+    Print({"actors", "bytes_per_node", bytes.node, "bytes", conditions}, options_.json);
+    Print({"actors", "bytes_per_rollout", bytes.rollout, "bytes", conditions}, options_.json);
+  }
+
   // As many trees at once as make so many rollouts, each a single wave.
   Status InFlight() {
     const std::string name = "in-flight-" + Short(options_.in_flight);
@@ -122,9 +133,10 @@ class Cases {
     print("peak_gib", told.peak_bytes / kGiB, "GiB");
     print("messages_per_second", told.messages / told.seconds, "messages/s");
     print("messages_per_rollout", told.messages / told.rollouts, "messages");
-    print("bytes_per_tree", told.peak_bytes / told.trees, "bytes");
-    print("nodes_per_tree", told.nodes / told.trees, "nodes");
-    print("expansions_per_tree", told.expansions / static_cast<double>(setting.problems), "expansions");
+    const auto trees = static_cast<double>(setting.problems);
+    print("bytes_per_tree", told.peak_bytes / trees, "bytes");
+    print("most_nodes_per_tree", told.most_nodes / trees, "nodes");
+    print("expansions_per_tree", told.expansions / trees, "expansions");
     print("seconds", told.seconds, "s");
     return absl::OkStatus();
   }
@@ -200,7 +212,9 @@ Status Run(const Options& options) {
   ORRERY_ASSIGN_OR_RETURN(auto profile, LoadProfile(options));
   Cases cases(options, std::move(profile));
   ORRERY_RETURN_IF_ERROR(cases.InFlight());
-  return cases.Simulate();
+  ORRERY_RETURN_IF_ERROR(cases.Simulate());
+  cases.Actors();  // last: what it made stays with this process
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -209,7 +223,8 @@ Status Run(const Options& options) {
 int main(int argc, char** argv) {
   orrery::bench::Options options;
   CLI::App app{"Actors, messages and store at scale, the model and its tools simulated"};
-  app.add_option("--case", options.cases, "in-flight-N or simulate-N, as the sizes are (in-flight-1m, simulate-747k)")
+  app.add_option("--case", options.cases,
+                 "in-flight-N or simulate-N, as the sizes are (in-flight-1m, simulate-747k), or actors")
       ->delimiter(',');
   app.add_option("--profile", options.profile, "what //runners:simulate --fit printed")->capture_default_str();
   app.add_option("--in-flight", options.in_flight, "rollouts at once")

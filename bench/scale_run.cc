@@ -60,7 +60,6 @@ void Note(const ScaleMoment& moment, ScaleFigures* figures) {
   most.in_mailboxes = std::max(most.in_mailboxes, moment.in_mailboxes);
   most.messages = moment.messages;
   most.problems = moment.problems;
-  if (moment.resident_bytes >= figures->largest.resident_bytes) figures->largest = moment;
   figures->moments.push_back(moment);
 }
 

@@ -45,7 +45,6 @@ struct ScaleFigures {
   uint64_t peak_bytes = 0;   // resident, of this process since it began
   uint64_t store_bytes = 0;  // on the disk, when all was over
   ScaleMoment most;          // each field's largest value
-  ScaleMoment largest;       // the look with the largest resident size
   std::vector<ScaleMoment> moments;
 };
 

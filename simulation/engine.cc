@@ -49,6 +49,7 @@ model::Generation SimulatedEngine::Answer(const Waiting& request) const {
 }
 
 StatusOr<std::vector<model::Generation>> SimulatedEngine::Step() {
+  const auto begin = std::chrono::steady_clock::now();
   std::vector<model::Generation> finished;
   const size_t count = std::min(waiting_.size(), pace_.requests_a_batch);
   finished.reserve(count);
@@ -61,6 +62,7 @@ StatusOr<std::vector<model::Generation>> SimulatedEngine::Step() {
     ++counters_.batches;
     counters_.rows += count;
     Take(pace_.batch);
+    counters_.busy_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
   return finished;
 }

@@ -18,6 +18,7 @@ using store::Path;
 constexpr size_t kShapes = 3;
 constexpr size_t kDepths = 8;            // nodes deeper than that are taken together
 constexpr double kBorrowed = 20;         // samples that a class takes from all, where it has few of its own
+constexpr double kSites = 15;            // nodes from which on resemblance is a class's own
 constexpr size_t kProblemsOfLevel = 10;  // fewer tell nothing of a level
 
 // One candidate: samples of one text.
@@ -150,7 +151,7 @@ Quantiles QuantilesOf(const Beta& beta) {
 // What is counted over the sites of one sort.
 struct Tally {
   std::array<double, kKinds> samples{};
-  double agreeing = 0, pairs = 0, expected = 0;  // pairs of siblings of one kind; of as many as there are; by chance
+  double agreeing = 0, pairs = 0;  // shares of pairs of siblings that are of one kind, and of how many nodes
   std::vector<std::pair<double, double>> texts;  // of each kind at each site: samples, distinct texts
   double total() const {
     double sum = 0;
@@ -184,16 +185,6 @@ void Count(const Site& site, double first, Tally* tally) {
   tally->pairs += 1;
 }
 
-Moves MovesOf(const Tally& tally, const Moves* borrowed) {
-  Moves moves;
-  const double total = tally.total() + (borrowed == nullptr ? 0 : kBorrowed);
-  for (size_t i = 0; i < kKinds; ++i) {
-    const double more = borrowed == nullptr ? 0 : borrowed->share[i] * kBorrowed;
-    moves.share[i] = total == 0 ? 0 : (tally.samples[i] + more) / total;
-  }
-  return moves;
-}
-
 // The chance to follow the common kind: siblings agree with c² + (1 − c²) · (chance).
 double CommonKind(double agreeing, double by_chance) {
   if (by_chance >= 1) return 0;
@@ -221,6 +212,23 @@ double ByChance(const Moves& moves) {
   double sum = 0;
   for (const double share : moves.share) sum += share * share;
   return sum;
+}
+
+// `all`: the same of more trees, or of all depths, of which it takes what it has too little of.
+Moves MovesOf(const Tally& tally, const Moves* all) {
+  Moves moves;
+  const double total = tally.total() + (all == nullptr ? 0 : kBorrowed);
+  for (size_t i = 0; i < kKinds; ++i) {
+    const double more = all == nullptr ? 0 : all->share[i] * kBorrowed;
+    moves.share[i] = total == 0 ? 0 : (tally.samples[i] + more) / total;
+  }
+  if (total == 0) moves.share[static_cast<size_t>(Kind::kLost)] = 1;
+  const bool enough = all == nullptr || tally.pairs >= kSites;
+  moves.common_kind = !enough            ? all->common_kind
+                      : tally.pairs == 0 ? 0
+                                         : CommonKind(tally.agreeing / tally.pairs, ByChance(moves));
+  moves.common_text = enough || tally.texts.size() >= kSites ? CommonText(tally.texts) : all->common_text;
+  return moves;
 }
 
 using Trees = std::vector<const ObservedTree*>;
@@ -256,23 +264,12 @@ Shape ShapeOf(const Trees& trees, const search::Rules& rules, const Shape* all) 
     }
   }
   Shape shape;
-  const Moves together = MovesOf(code, all == nullptr ? nullptr : &all->by_depth.front());
-  double by_chance = 0, sites = 0;
-  for (size_t i = 0; i < kDepths; ++i) {
-    const Moves* borrowed = all == nullptr ? &together : &all->by_depth[i];
-    shape.by_depth.push_back(MovesOf(depths[i], borrowed));
-    by_chance += ByChance(shape.by_depth[i]) * depths[i].pairs;
-    sites += depths[i].pairs;
-  }
+  const Moves together = MovesOf(code, nullptr);
+  for (size_t i = 0; i < kDepths; ++i)
+    shape.by_depth.push_back(MovesOf(depths[i], all == nullptr ? &together : &all->by_depth[i]));
   shape.after_output = MovesOf(answers, all == nullptr ? nullptr : &all->after_output);
-  if (answers.total() == 0 && all == nullptr) shape.after_output.share[static_cast<size_t>(Kind::kLost)] = 1;
   shape.tokens = LengthsOf(trees, false, all == nullptr ? nullptr : &all->tokens);
   shape.answer_tokens = LengthsOf(trees, true, all == nullptr ? nullptr : &all->answer_tokens);
-  if (sites > 0) shape.common_kind = CommonKind(code.agreeing / sites, by_chance / sites);
-  if (answers.pairs > 0)
-    shape.common_answer_kind = CommonKind(answers.agreeing / answers.pairs, ByChance(shape.after_output));
-  shape.common_text = CommonText(code.texts);
-  shape.common_answer_text = CommonText(answers.texts);
   return shape;
 }
 

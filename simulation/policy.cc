@@ -64,11 +64,9 @@ SampleDraw DrawSample(const Profile& profile, const ProblemDraw& problem, const 
   const RandomStream own{place.key, Mixed(place.node, Mixed(stream, 2))};
 
   SampleDraw sample;
-  const bool with_others =
-      Uniform(own, kFollowsKind) < (place.after_output ? shape.common_answer_kind : shape.common_kind);
+  const bool with_others = Uniform(own, kFollowsKind) < moves.common_kind;
   sample.kind = KindAt(moves, with_others ? Uniform(node, kOwnKind) : Uniform(own, kOwnKind));
-  const bool same_text =
-      Uniform(own, kFollowsText) < (place.after_output ? shape.common_answer_text : shape.common_text);
+  const bool same_text = Uniform(own, kFollowsText) < moves.common_text;
   sample.text = Mixed(place.node, same_text ? static_cast<uint64_t>(sample.kind) : Mixed(stream, 3));
 
   const RandomStream text{place.key, Mixed(sample.text, 4)};

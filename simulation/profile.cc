@@ -28,6 +28,8 @@ Json Written(const Quantiles& quantiles) {
 Json Written(const Moves& moves) {
   Json json;
   for (size_t i = 0; i < kKinds; ++i) json[std::string(Name(static_cast<Kind>(i)))] = Rounded(moves.share[i]);
+  json["common_kind"] = Rounded(moves.common_kind);
+  json["common_text"] = Rounded(moves.common_text);
   return json;
 }
 
@@ -43,11 +45,7 @@ Json Written(const Shape& shape) {
   return {{"by_depth", depths},
           {"after_output", Written(shape.after_output)},
           {"tokens", Written(shape.tokens)},
-          {"answer_tokens", Written(shape.answer_tokens)},
-          {"common_kind", Rounded(shape.common_kind)},
-          {"common_text", Rounded(shape.common_text)},
-          {"common_answer_kind", Rounded(shape.common_answer_kind)},
-          {"common_answer_text", Rounded(shape.common_answer_text)}};
+          {"answer_tokens", Written(shape.answer_tokens)}};
 }
 
 Json Written(const ServiceTime& service) {
@@ -153,6 +151,8 @@ Moves ReadMoves(Reader& reader, const std::string& place) {
   double sum = 0;
   for (size_t i = 0; i < kKinds; ++i)
     sum += moves.share[i] = reader.Number(fmt::format("{}/{}", place, Name(static_cast<Kind>(i))), 0, 1);
+  moves.common_kind = reader.Number(place + "/common_kind", 0, 1);
+  moves.common_text = reader.Number(place + "/common_text", 0, 1);
   if (std::abs(sum - 1) > 1e-3) reader.Complain(place, "shares that add up to 1", fmt::format("{}", sum));
   return moves;
 }
@@ -171,10 +171,6 @@ Shape ReadShape(Reader& reader, const std::string& place) {
   shape.after_output = ReadMoves(reader, place + "/after_output");
   shape.tokens = ReadByKind(reader, place + "/tokens");
   shape.answer_tokens = ReadByKind(reader, place + "/answer_tokens");
-  shape.common_kind = reader.Number(place + "/common_kind", 0, 1);
-  shape.common_text = reader.Number(place + "/common_text", 0, 1);
-  shape.common_answer_kind = reader.Number(place + "/common_answer_kind", 0, 1);
-  shape.common_answer_text = reader.Number(place + "/common_answer_text", 0, 1);
   return shape;
 }
 

@@ -43,6 +43,9 @@ std::string_view Name(Kind kind);
 // What samples are at a node of one sort.
 struct Moves {
   std::array<double, kKinds> share{};  // of samples, by Kind; their sum is 1
+  // Siblings resemble each other: with this chance a sample is of its node's common kind, or has its node's common text
+  // of its kind. Else it is drawn for itself.
+  double common_kind = 0, common_text = 0;
 };
 
 // How the policy writes on problems of one class of difficulty.
@@ -51,10 +54,6 @@ struct Shape {
   Moves after_output;
   std::array<Quantiles, kKinds> tokens;         // of a sample while the program is being written …
   std::array<Quantiles, kKinds> answer_tokens;  // … and after its output
-  // Siblings resemble each other: with this chance a sample is of its node's common kind, or has its node's common text
-  // of its kind. Else it is drawn for itself.
-  double common_kind = 0, common_text = 0;
-  double common_answer_kind = 0, common_answer_text = 0;
 };
 
 // The device: a batch of n rows takes seconds_per_batch + n · seconds_per_row.

@@ -82,13 +82,13 @@ TEST(Policy, TheSameTextIsTheSameSample) {
 TEST(Policy, ALevelHasItsOwnDistribution) {
   Profile profile = MadeProfile();
   profile.success_by_level["hard"] = Evenly(0, 0.02);
-  profile.shapes[0].common_kind = 0.123;  // tells the class of the hardest
+  profile.shapes[0].after_output.common_kind = 0.123;  // tells the class of the hardest
   double sum = 0, all = 0;
   for (uint64_t key = 0; key < 2000; ++key) {
     const ProblemDraw hard = DrawProblem(profile, key, "hard");
     sum += hard.success;
     all += DrawProblem(profile, key, "unknown").success;
-    EXPECT_EQ(hard.shape->common_kind, 0.123);
+    EXPECT_EQ(hard.shape->after_output.common_kind, 0.123);
   }
   EXPECT_NEAR(sum / 2000, 0.01, 0.001);
   EXPECT_NEAR(all / 2000, 0.4, 0.02);
