@@ -120,9 +120,9 @@ StatusOr<Parameters> Parameters::Read(const ModelSource& source, const ModelShap
 Parameters Parameters::Random(const ModelShape& shape, bool tied, uint64_t seed, kernels::TrainingMemory& memory) {
   Parameters parameters;
   parameters.Plan(shape, tied);
-  parameters.values = FloatArray(parameters.count_, memory);
+  parameters.values = FloatArray(parameters.count(), memory);
   uint64_t stream = 0;
-  for (const ParameterTensor& tensor : parameters.tensors_) {
+  for (const ParameterTensor& tensor : parameters.tensors()) {
     const RandomStream random{seed, ++stream};
     float* values = parameters.values.at(tensor.offset);
     const bool gain = tensor.name.ends_with("norm.weight"), matrix = tensor.decays || tensor.name == kScoreTensor;
