@@ -171,7 +171,11 @@ StatusOr<int> RunSweep(const Sweep& sweep, bool quiet) {
     work.push_back(one);
   }
   ORRERY_RETURN_IF_ERROR(Prepare(sweep, out, quiet));
-  WarnOfMissingWalls(*sweep.base);
+  // Once for all cells: any of them that has none.
+  const auto open = std::ranges::find_if(configs, [](const schema::ResolvedConfig& config) {
+    return config->sandbox()->isolation() == schema::IsolationKind::none;
+  });
+  if (open != configs.end()) WarnOfMissingWalls(**open);
 
   Runner runner(sweep, std::move(configs), std::move(work), quiet);
   runner.RunAll();

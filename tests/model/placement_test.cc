@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 namespace orrery::model {
@@ -38,7 +39,9 @@ TEST(Placement, ElseWhereMostPagesAreFree) {
   EXPECT_EQ(second.engine, 1u);
   std::vector<Placement::Place> taken;
   for (int i = 2; i < 12; ++i) taken.push_back(placement.Take(Prompt(0, 640, i)));
-  EXPECT_EQ(taken.back().engine, 0u) << "the larger one has filled";
+  const auto on_the_smaller = std::ranges::count(taken, 0u, &Placement::Place::engine);
+  EXPECT_GT(on_the_smaller, 0) << "once the larger one has filled";
+  EXPECT_LT(on_the_smaller, 10);
   for (const auto& place : taken) placement.GiveBack(place);
   placement.GiveBack(second);
   EXPECT_EQ(placement.Take(Prompt(0, 640, 90)).engine, 1u) << "pages that were given back are free";

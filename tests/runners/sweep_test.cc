@@ -76,17 +76,28 @@ size_t FinishedCells(const fs::path& out) {
   return finished;
 }
 
-TEST(SweepRunner, KilledStoppedOrLeftAloneTheBytesAreTheSame) {
-  const fs::path folder = Fresh("sweep");
-  const fs::path grid = GridFile(folder);
-  const Ended whole = Sweep(grid, folder / "whole");
-  ASSERT_EQ(whole.code, 0) << whole.errors;
-  EXPECT_THAT(whole.output, HasSubstr("| temperature | cells | solved % |"));
-  EXPECT_THAT(whole.output, HasSubstr("| 0.7 | 2 of 2 |"));
-  EXPECT_THAT(whole.errors, HasSubstr("cell 4 of 4, temperature="));
-  EXPECT_THAT(whole.errors, HasSubstr("slowest: temperature="));
-  const auto expected = Bytes(folder / "whole");
-  const auto json = Json(folder / "whole" / "sweep.json");
+// A sweep that nothing disturbed, run once for all tests.
+const fs::path& Whole() {
+  static const fs::path out = [] {
+    const fs::path folder = Fresh("whole");
+    const Ended whole = Sweep(GridFile(folder), folder / "out");
+    EXPECT_EQ(whole.code, 0) << whole.errors;
+    EXPECT_THAT(whole.output, HasSubstr("| temperature | cells | solved % |"));
+    EXPECT_THAT(whole.output, HasSubstr("| 0.7 | 2 of 2 |"));
+    EXPECT_THAT(whole.errors, HasSubstr("cell 4 of 4, temperature="));
+    EXPECT_THAT(whole.errors, HasSubstr("slowest: temperature="));
+    return folder / "out";
+  }();
+  return out;
+}
+
+void ExpectTheBytesOfTheWhole(const fs::path& out) {
+  const auto expected = Bytes(Whole()), found = Bytes(out);
+  for (const auto& [file, bytes] : expected) EXPECT_TRUE(found.at(file) == bytes) << file;
+}
+
+TEST(SweepRunner, CellsThatShareTheirModelHaveTheRecordsOfTheirCampaignAlone) {
+  const auto json = Json(Whole() / "sweep.json");
   ASSERT_EQ(json["cells"].size(), 4u);
   for (const auto& cell : json["cells"]) {
     EXPECT_EQ(cell["state"], "finished");
@@ -94,20 +105,35 @@ TEST(SweepRunner, KilledStoppedOrLeftAloneTheBytesAreTheSame) {
   }
   EXPECT_NE(json["cells"][0]["digest"], json["cells"][1]["digest"]) << "another seed";
   EXPECT_NE(json["cells"][0]["digest"], json["cells"][2]["digest"]) << "another temperature";
+  const fs::path cell = Whole() / "cells" / "temperature=1,seed=2", out = Fresh("alone") / "out";
+  const Ended alone =
+      RunProgram("runners/campaign", {"--config=" + (cell / "config.json").string(), "--out=" + out.string()});
+  ASSERT_EQ(alone.code, 0) << alone.errors;
+  EXPECT_EQ(Json(out / "summary.json")["digest"], json["cells"][3]["digest"]);
+}
 
-  // Killed outright once a cell is done, then told to stop, then left alone.
-  const fs::path cut = folder / "cut";
+TEST(SweepRunner, KilledStoppedOrLeftAloneTheBytesAreTheSame) {
+  const fs::path folder = Fresh("cut"), grid = GridFile(folder), cut = folder / "out";
+  // Killed outright once a cell is done.
   bool done = false;
   const Ended killed = Sweep(grid, cut, [&](int pid) {
     if (!done && FinishedCells(cut) > 0) done = kill(pid, SIGKILL) == 0;
   });
   EXPECT_EQ(killed.code, -SIGKILL);
   ASSERT_LT(FinishedCells(cut), 4u);
+  // A disk that fills while the store writes (base/fault_point.h).
+  const Ended full = Sweep(grid, cut, nullptr, {"ORRERY_FAULT=log.write:3:full"});
+  EXPECT_EQ(full.code, 1) << full.errors;
+  EXPECT_THAT(full.errors, HasSubstr("sweep: no space is left in " + cut.string() + ": about "));
+  EXPECT_THAT(full.errors, HasSubstr("more are needed for the rest"));
+  EXPECT_EQ(full.errors.find("failed"), std::string::npos) << "nothing is wrong with the cells";
+  // Told to stop once the last setting is at work.
   done = false;
   const size_t before = FinishedCells(cut);
+  const fs::path at_work = cut / "cells" / "temperature=1,seed=1" / "telemetry.jsonl";
+  fs::remove(at_work);
   const Ended stopped = Sweep(grid, cut, [&](int pid) {
-    // A cell of its own is at work: past the flags, and the store is open.
-    if (!done && fs::exists(cut / "cells" / "temperature=1,seed=1" / "telemetry.jsonl")) done = kill(pid, SIGINT) == 0;
+    if (!done && fs::exists(at_work)) done = kill(pid, SIGINT) == 0;
   });
   EXPECT_TRUE(stopped.code == 130 || stopped.code == 0) << stopped.errors;
   EXPECT_GE(FinishedCells(cut), before);
@@ -115,15 +141,9 @@ TEST(SweepRunner, KilledStoppedOrLeftAloneTheBytesAreTheSame) {
     EXPECT_THAT(stopped.output, HasSubstr("cells are not finished yet"));
     EXPECT_THAT(stopped.errors, HasSubstr("run the same command again to go on"));
   }
-  // A disk that fills while the store writes (base/fault_point.h).
-  const Ended full = Sweep(grid, cut, nullptr, {"ORRERY_FAULT=log.write:3:full"});
-  EXPECT_EQ(full.code, 1) << full.errors;
-  EXPECT_THAT(full.errors, HasSubstr("sweep: no space is left in " + cut.string() + ": about "));
-  EXPECT_THAT(full.errors, HasSubstr("more are needed for the rest"));
-  EXPECT_EQ(full.errors.find("failed"), std::string::npos) << "nothing is wrong with the cells";
   const Ended resumed = Sweep(grid, cut);
   ASSERT_EQ(resumed.code, 0) << resumed.errors;
-  for (const auto& [file, bytes] : expected) EXPECT_TRUE(Bytes(cut)[file] == bytes) << file;
+  ExpectTheBytesOfTheWhole(cut);
 
   // Finished cells are not run again: nothing is added to what they counted.
   const fs::path telemetry = cut / "cells" / "temperature=0.7,seed=1" / "telemetry.jsonl";
@@ -132,14 +152,7 @@ TEST(SweepRunner, KilledStoppedOrLeftAloneTheBytesAreTheSame) {
   EXPECT_EQ(again.code, 0) << again.errors;
   EXPECT_THAT(again.errors, HasSubstr("was finished"));
   EXPECT_EQ(fs::file_size(telemetry), size);
-  for (const auto& [file, bytes] : expected) EXPECT_TRUE(Bytes(cut)[file] == bytes) << file;
-
-  // A cell that shared its model has the records that it has without a neighbour.
-  const fs::path cell = folder / "whole" / "cells" / "temperature=1,seed=2";
-  const Ended alone = RunProgram(
-      "runners/campaign", {"--config=" + (cell / "config.json").string(), "--out=" + (folder / "alone").string()});
-  ASSERT_EQ(alone.code, 0) << alone.errors;
-  EXPECT_EQ(Json(folder / "alone" / "summary.json")["digest"], Json(cell / "summary.json")["digest"]);
+  ExpectTheBytesOfTheWhole(cut);
 }
 
 TEST(SweepRunner, ACellThatFailsIsToldAndTheOthersGoOn) {
