@@ -105,15 +105,16 @@ Played Play(const Models& models, const Devices& devices) {
   const auto more_engines = LoadAll(models.policy, devices.more_policies),
              more_ppms = LoadAll(models.ppm, devices.more_ppms);
   auto problems = std::make_shared<std::vector<reasoning::Problem>>();
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < 4; ++i) {
     problems->push_back({.id = std::to_string(i),
                          .question = "What is " + std::to_string(i) + "?",
                          .answer = std::to_string(i),
                          .source = "test"});
+  }
   actors::Meters meters;
   auto context = std::make_shared<actors::CampaignContext>();
   context->rules = {
-      .rollouts = 5, .candidates = 5, .temperature = 1, .max_depth = 5, .max_step_tokens = 6, .scored = true};
+      .rollouts = 8, .candidates = 6, .temperature = 1, .max_depth = 5, .max_step_tokens = 6, .scored = true};
   context->prompt = reasoning::BuiltInPrompt(reasoning::PromptForm::kFineTuned);
   context->context_length = engine->context_length();
   context->tokenizer = &engine->tokenizer();
@@ -150,7 +151,7 @@ TEST(CudaCampaign, TheSameRecordsInEveryOrderOfThreadsAndOnSeveralDevices) {
   const Models models;
   const Played one = Play(models, {Emulated({Order::kForward, 0}), Emulated({Order::kReverse, 0})});
   EXPECT_EQ(one.outcome.failure, "");
-  EXPECT_EQ(one.outcome.done, 3u);
+  EXPECT_EQ(one.outcome.done, 4u);
   EXPECT_GT(one.valid, 10u);
   EXPECT_EQ(one.scored, one.valid) << "every valid step is valued";
   EXPECT_GT(one.answers, 0u);
