@@ -112,7 +112,7 @@ class Campaign {
     const SampleDraw& sample = draft->samples[number];
     const auto [place, fresh] = draft->texts.try_emplace({sample.kind, sample.text}, draft->candidates.size());
     if (!fresh) return Settled(draft);
-    const bool valid = sample.kind != Kind::kLost && sample.kind != Kind::kFailed;
+    const bool valid = IsValid(sample.kind);
     draft->candidates.push_back({.sample = sample, .valid = valid});
     switch (sample.kind) {
       case Kind::kLost: return Settled(draft);

@@ -148,10 +148,26 @@ Quantiles QuantilesOf(const Beta& beta) {
   return quantiles;
 }
 
+// How often pairs of siblings agree, as shares of a node's pairs, and over how many nodes.
+struct Agreement {
+  double agreeing = 0, nodes = 0;
+
+  void Add(double same_pairs, double samples) {
+    if (samples < 2) return;
+    agreeing += same_pairs / (samples * (samples - 1));
+    nodes += 1;
+  }
+  // The chance c to follow the common one: siblings agree with c² + (1 − c²) · (chance).
+  double Common(double by_chance) const {
+    if (nodes == 0 || by_chance >= 1) return 0;
+    return std::sqrt(std::clamp((agreeing / nodes - by_chance) / (1 - by_chance), 0.0, 1.0));
+  }
+};
+
 // What is counted over the sites of one sort.
 struct Tally {
   std::array<double, kKinds> samples{};
-  double agreeing = 0, pairs = 0;  // shares of pairs of siblings that are of one kind, and of how many nodes
+  Agreement validity, kind;                      // whether siblings are valid; of which kind the valid ones are
   std::vector<std::pair<double, double>> texts;  // of each kind at each site: samples, distinct texts
   double total() const {
     double sum = 0;
@@ -165,7 +181,7 @@ void Count(const Site& site, double first, Tally* tally) {
   double all = 0;
   std::array<double, kKinds> of{}, distinct{};
   for (const Observed& observed : site.candidates) {
-    const bool invalid = observed.kind == Kind::kLost || observed.kind == Kind::kFailed;
+    const bool invalid = !IsValid(observed.kind);
     const auto kind = static_cast<size_t>(observed.kind);
     if (!invalid) distinct[kind] += 1;
     if (site.resampled && !invalid) continue;
@@ -174,21 +190,14 @@ void Count(const Site& site, double first, Tally* tally) {
   }
   if (all == 0) return;
   const double scale = std::min(first, all) / all;
-  double agreeing = 0;
+  double valid = 0, same_kind = 0;
   for (size_t i = 0; i < kKinds; ++i) {
     tally->samples[i] += of[i] * scale;
-    agreeing += of[i] * (of[i] - 1);
+    if (IsValid(static_cast<Kind>(i))) valid += of[i], same_kind += of[i] * (of[i] - 1);
     if (distinct[i] > 0 && of[i] > 1) tally->texts.emplace_back(of[i], distinct[i]);
   }
-  if (all < 2) return;
-  tally->agreeing += agreeing / (all * (all - 1));
-  tally->pairs += 1;
-}
-
-// The chance to follow the common kind: siblings agree with c² + (1 − c²) · (chance).
-double CommonKind(double agreeing, double by_chance) {
-  if (by_chance >= 1) return 0;
-  return std::sqrt(std::clamp((agreeing - by_chance) / (1 - by_chance), 0.0, 1.0));
+  tally->validity.Add(valid * (valid - 1) + (all - valid) * (all - valid - 1), all);
+  tally->kind.Add(same_kind, valid);
 }
 
 // The chance q to write the common text: n samples have n(1 − q) texts of their own and one more with 1 − (1 − q)ⁿ.
@@ -208,26 +217,23 @@ double CommonText(const std::vector<std::pair<double, double>>& texts) {
   return texts.empty() ? 0 : low;
 }
 
-double ByChance(const Moves& moves) {
-  double sum = 0;
-  for (const double share : moves.share) sum += share * share;
-  return sum;
-}
-
 // `all`: the same of more trees, or of all depths, of which it takes what it has too little of.
 Moves MovesOf(const Tally& tally, const Moves* all) {
   Moves moves;
   const double total = tally.total() + (all == nullptr ? 0 : kBorrowed);
+  double valid = 0, squares = 0;
   for (size_t i = 0; i < kKinds; ++i) {
     const double more = all == nullptr ? 0 : all->share[i] * kBorrowed;
     moves.share[i] = total == 0 ? 0 : (tally.samples[i] + more) / total;
+    if (IsValid(static_cast<Kind>(i))) valid += moves.share[i], squares += moves.share[i] * moves.share[i];
   }
   if (total == 0) moves.share[static_cast<size_t>(Kind::kLost)] = 1;
-  const bool enough = all == nullptr || tally.pairs >= kSites;
-  moves.common_kind = !enough            ? all->common_kind
-                      : tally.pairs == 0 ? 0
-                                         : CommonKind(tally.agreeing / tally.pairs, ByChance(moves));
-  moves.common_text = enough || tally.texts.size() >= kSites ? CommonText(tally.texts) : all->common_text;
+  const auto known = [all](double nodes) { return all == nullptr || nodes >= kSites; };
+  moves.common_validity = known(tally.validity.nodes) ? tally.validity.Common(valid * valid + (1 - valid) * (1 - valid))
+                                                      : all->common_validity;
+  moves.common_kind =
+      known(tally.kind.nodes) ? tally.kind.Common(valid == 0 ? 1 : squares / valid / valid) : all->common_kind;
+  moves.common_text = known(static_cast<double>(tally.texts.size())) ? CommonText(tally.texts) : all->common_text;
   return moves;
 }
 

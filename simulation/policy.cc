@@ -10,18 +10,30 @@ namespace orrery::simulation {
 namespace {
 
 // What a uniform number of a stream decides.
-enum Draw : uint32_t { kFollowsKind, kOwnKind, kFollowsText, kLength, kRight };
+enum Draw : uint32_t { kFollowsValidity, kOwnValidity, kFollowsKind, kOwnKind, kFollowsText, kLength, kRight };
 
 double Uniform(const RandomStream& stream, Draw draw) { return stream.Uniform(Purpose::kSimulate, draw); }
 
-Kind KindAt(const Moves& moves, double uniform) {
+// Of the kinds that are valid, or of the others.
+Kind KindAt(const Moves& moves, bool valid, double uniform) {
+  double sum = 0;
+  size_t last = 0;
   for (size_t i = 0; i < kKinds; ++i) {
+    if (IsValid(static_cast<Kind>(i)) == valid && moves.share[i] > 0) sum += moves.share[i], last = i;
+  }
+  uniform *= sum;
+  for (size_t i = 0; i < last; ++i) {
+    if (IsValid(static_cast<Kind>(i)) != valid) continue;
     uniform -= moves.share[i];
     if (uniform < 0) return static_cast<Kind>(i);
   }
-  // The shares of a profile that was read may add up to a little less than 1.
-  const auto most = std::ranges::max_element(moves.share);
-  return static_cast<Kind>(most - moves.share.begin());
+  return static_cast<Kind>(last);
+}
+
+double ValidShare(const Moves& moves) {
+  double sum = 0;
+  for (size_t i = 0; i < kKinds; ++i) sum += IsValid(static_cast<Kind>(i)) ? moves.share[i] : 0;
+  return sum;
 }
 
 // The rank of a value in a distribution, in [0, 1].
@@ -64,8 +76,10 @@ SampleDraw DrawSample(const Profile& profile, const ProblemDraw& problem, const 
   const RandomStream own{place.key, Mixed(place.node, Mixed(stream, 2))};
 
   SampleDraw sample;
-  const bool with_others = Uniform(own, kFollowsKind) < moves.common_kind;
-  sample.kind = KindAt(moves, with_others ? Uniform(node, kOwnKind) : Uniform(own, kOwnKind));
+  const RandomStream& decides_validity = Uniform(own, kFollowsValidity) < moves.common_validity ? node : own;
+  const bool valid = Uniform(decides_validity, kOwnValidity) < ValidShare(moves);
+  const RandomStream& decides_kind = valid && Uniform(own, kFollowsKind) < moves.common_kind ? node : own;
+  sample.kind = KindAt(moves, valid, Uniform(decides_kind, kOwnKind));
   const bool same_text = Uniform(own, kFollowsText) < moves.common_text;
   sample.text = Mixed(place.node, same_text ? static_cast<uint64_t>(sample.kind) : Mixed(stream, 3));
 

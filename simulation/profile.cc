@@ -28,6 +28,7 @@ Json Written(const Quantiles& quantiles) {
 Json Written(const Moves& moves) {
   Json json;
   for (size_t i = 0; i < kKinds; ++i) json[std::string(Name(static_cast<Kind>(i)))] = Rounded(moves.share[i]);
+  json["common_validity"] = Rounded(moves.common_validity);
   json["common_kind"] = Rounded(moves.common_kind);
   json["common_text"] = Rounded(moves.common_text);
   return json;
@@ -151,6 +152,7 @@ Moves ReadMoves(Reader& reader, const std::string& place) {
   double sum = 0;
   for (size_t i = 0; i < kKinds; ++i)
     sum += moves.share[i] = reader.Number(fmt::format("{}/{}", place, Name(static_cast<Kind>(i))), 0, 1);
+  moves.common_validity = reader.Number(place + "/common_validity", 0, 1);
   moves.common_kind = reader.Number(place + "/common_kind", 0, 1);
   moves.common_text = reader.Number(place + "/common_text", 0, 1);
   if (std::abs(sum - 1) > 1e-3) reader.Complain(place, "shares that add up to 1", fmt::format("{}", sum));

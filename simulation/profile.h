@@ -38,14 +38,16 @@ enum class Kind : uint8_t {
   kAnswer,
 };
 inline constexpr size_t kKinds = 5;
+inline bool IsValid(Kind kind) { return kind != Kind::kLost && kind != Kind::kFailed; }
 std::string_view Name(Kind kind);
 
 // What samples are at a node of one sort.
 struct Moves {
   std::array<double, kKinds> share{};  // of samples, by Kind; their sum is 1
-  // Siblings resemble each other: with this chance a sample is of its node's common kind, or has its node's common text
-  // of its kind. Else it is drawn for itself.
-  double common_kind = 0, common_text = 0;
+  // Siblings resemble each other: with these chances a sample is valid or not as its node's samples commonly are, is of
+  // its node's common kind among the valid ones, or has its node's common text of its kind. Else it is drawn for
+  // itself.
+  double common_validity = 0, common_kind = 0, common_text = 0;
 };
 
 // How the policy writes on problems of one class of difficulty.

@@ -94,14 +94,14 @@ TEST(Scale, ASlowModelKeepsTheMemoryFlat) {
   ScaleSetting setting = Setting("slow_model", 100);
   setting.rules.wave = 4;
   setting.pace.requests_a_batch = 40;
-  setting.pace.batch = milliseconds(10);
+  setting.pace.batch = milliseconds(25);
   ExpectFlat(setting);
 }
 
 TEST(Scale, ASlowSandboxKeepsTheMemoryFlat) {
   ScaleSetting setting = Setting("slow_sandbox", 100);
   setting.rules.wave = 4;
-  setting.pace.step = milliseconds(1);
+  setting.pace.step = milliseconds(2);
   ExpectFlat(setting);
 }
 

@@ -32,8 +32,8 @@ inline simulation::Profile MadeProfile() {
   shape.after_output = MovesOf(0.1, 0, 0, 0, 0.9);
   for (auto& tokens : shape.tokens) tokens = Evenly(10, 50);
   for (auto& tokens : shape.answer_tokens) tokens = Evenly(10, 20);
-  for (auto& moves : shape.by_depth) moves.common_kind = 0.5, moves.common_text = 0.4;
-  shape.after_output.common_kind = 0.2;
+  for (auto& moves : shape.by_depth) moves.common_validity = 0.3, moves.common_kind = 0.5, moves.common_text = 0.4;
+  shape.after_output.common_validity = 0.2;
   shape.after_output.common_text = 0.6;
   profile.shapes = {shape, shape, shape};
   profile.faithful = 0.95;

@@ -21,7 +21,7 @@ TEST(Policy, SamplesHaveTheSharesOfTheirPlace) {
   const Profile profile = MadeProfile();
   for (const bool after_output : {false, true}) {
     std::array<double, kKinds> found{};
-    double tokens = 0, agreeing = 0;
+    double tokens = 0, agreeing = 0, nodes = 0, both_valid = 0;
     for (uint64_t node = 0; node < kNodes; ++node) {
       const ProblemDraw problem = DrawProblem(profile, node, "");
       const Place place{.key = node, .node = node * 7, .depth = 1, .after_output = after_output};
@@ -29,18 +29,28 @@ TEST(Policy, SamplesHaveTheSharesOfTheirPlace) {
       for (uint64_t i = 0; i < kSamples; ++i) samples.push_back(DrawSample(profile, problem, place, i));
       for (const SampleDraw& sample : samples) ++found[static_cast<size_t>(sample.kind)], tokens += sample.tokens;
       for (int i = 0; i < kSamples; ++i) {
-        for (int j = 0; j < i; ++j) agreeing += samples[i].kind == samples[j].kind;
+        for (int j = 0; j < i; ++j) {
+          both_valid += IsValid(samples[i].kind) == IsValid(samples[j].kind);
+          if (!IsValid(samples[i].kind) || !IsValid(samples[j].kind)) continue;
+          agreeing += samples[i].kind == samples[j].kind;
+          ++nodes;
+        }
       }
     }
     const Moves& moves = after_output ? profile.shapes[0].after_output : profile.shapes[0].by_depth[1];
-    double by_chance = 0;
+    double valid = 0, squares = 0;
     for (size_t kind = 0; kind < kKinds; ++kind) {
       EXPECT_NEAR(found[kind] / kNodes / kSamples, moves.share[kind], 0.02) << Name(static_cast<Kind>(kind));
-      by_chance += moves.share[kind] * moves.share[kind];
+      if (IsValid(static_cast<Kind>(kind)))
+        valid += moves.share[kind], squares += moves.share[kind] * moves.share[kind];
     }
     EXPECT_NEAR(tokens / kNodes / kSamples, after_output ? 15 : 30, 0.5);
-    const double common = after_output ? 0.2 : 0.5;
-    EXPECT_NEAR(agreeing / kNodes / 10, common * common + (1 - common * common) * by_chance, 0.02);
+    const auto agreement = [](double common, double by_chance) {
+      return common * common + (1 - common * common) * by_chance;
+    };
+    EXPECT_NEAR(both_valid / kNodes / 10, agreement(moves.common_validity, valid * valid + (1 - valid) * (1 - valid)),
+                0.02);
+    EXPECT_NEAR(agreeing / nodes, agreement(moves.common_kind, squares / valid / valid), 0.02);
   }
 }
 
