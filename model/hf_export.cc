@@ -107,7 +107,7 @@ class Writer {
     for (const std::string& name : TensorNames(shape_, tied)) {
       const GgufTensor* tensor = Find(name);
       if (tensor == nullptr) return InvalidInput("{} is missing", source_.Describe(name));
-      const uint64_t size = Bytes(*tensor);
+      const uint64_t size = Bytes(name, *tensor);
       if (bytes > 0 && bytes + size > options_.shard_bytes) shards.emplace_back(), bytes = 0;
       shards.back().push_back(name);
       bytes += size, total += size;
@@ -137,14 +137,12 @@ class Writer {
     return name == kScoreTensor && source_.Find(name) == nullptr ? &score_ : source_.Find(name);
   }
   // Those of a tensor with a row for each token follow the vocabulary, which may have grown.
-  uint64_t Rows(const GgufTensor& tensor) const {
-    return HasTokens(tensor) ? static_cast<uint64_t>(shape_.vocabulary) : tensor.elements() / tensor.shape[0];
+  uint64_t Rows(std::string_view name, const GgufTensor& tensor) const {
+    return HasTokens(name) ? static_cast<uint64_t>(shape_.vocabulary) : tensor.elements() / tensor.shape[0];
   }
-  static bool HasTokens(const GgufTensor& tensor) {
-    return tensor.name == "token_embd.weight" || tensor.name == "output.weight";
-  }
-  uint64_t Bytes(const GgufTensor& tensor) const {
-    return Rows(tensor) * tensor.shape[0] * (options_.bfloat16 ? 2 : 4);
+  static bool HasTokens(std::string_view name) { return name == "token_embd.weight" || name == "output.weight"; }
+  uint64_t Bytes(std::string_view name, const GgufTensor& tensor) const {
+    return Rows(name, tensor) * tensor.shape[0] * (options_.bfloat16 ? 2 : 4);
   }
 
   Status Shard(const fs::path& path, const std::vector<std::string>& names) const {
@@ -153,10 +151,11 @@ class Writer {
     for (const std::string& name : names) {
       const GgufTensor& tensor = *Find(name);
       std::vector<uint64_t> shape(tensor.shape.rbegin(), tensor.shape.rend());
-      if (HasTokens(tensor)) shape[0] = Rows(tensor);
-      header[HfTensorName(name, shape_.fused)] = {
-          {"dtype", options_.bfloat16 ? "BF16" : "F32"}, {"shape", shape}, {"data_offsets", {at, at + Bytes(tensor)}}};
-      at += Bytes(tensor);
+      if (HasTokens(name)) shape[0] = Rows(name, tensor);
+      header[HfTensorName(name, shape_.fused)] = {{"dtype", options_.bfloat16 ? "BF16" : "F32"},
+                                                  {"shape", shape},
+                                                  {"data_offsets", {at, at + Bytes(name, tensor)}}};
+      at += Bytes(name, tensor);
     }
     std::string text = header.dump();
     text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -173,12 +172,12 @@ class Writer {
     const uint64_t width = tensor.shape[0];
     std::vector<float> values(width);
     std::vector<uint16_t> halves(width);
-    for (uint64_t row = 0; row < Rows(tensor) && out; ++row) {
+    for (uint64_t row = 0; row < Rows(name, tensor) && out; ++row) {
       const auto added = std::ranges::find(added_, static_cast<TokenId>(row), &NewToken::id);
-      if (HasTokens(tensor) && added != added_.end()) {
-        MeanRow(tensor, *added, values);
+      if (HasTokens(name) && added != added_.end()) {
+        MeanRow(name, tensor, *added, values);
       } else {
-        Row(tensor, row, values);
+        Row(name, tensor, row, values);
       }
       if (!options_.bfloat16) {
         out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(width * sizeof(float)));
@@ -190,9 +189,9 @@ class Writer {
   }
 
   // A row beyond those of the file, which no token has, is zeros.
-  void Row(const GgufTensor& tensor, uint64_t row, std::vector<float>& values) const {
-    const uint64_t width = values.size(), first = SourceRow(shape_, tensor.name, row) * width;
-    const float* replaced = options_.weights != nullptr ? options_.weights->values(tensor.name) : nullptr;
+  void Row(std::string_view name, const GgufTensor& tensor, uint64_t row, std::vector<float>& values) const {
+    const uint64_t width = values.size(), first = SourceRow(shape_, name, row) * width;
+    const float* replaced = options_.weights != nullptr ? options_.weights->values(name) : nullptr;
     if (first >= tensor.elements()) {
       std::ranges::fill(values, 0.0f);
     } else if (replaced != nullptr) {
@@ -202,10 +201,11 @@ class Writer {
     }
   }
 
-  void MeanRow(const GgufTensor& tensor, const NewToken& token, std::vector<float>& values) const {
+  void MeanRow(std::string_view name, const GgufTensor& tensor, const NewToken& token,
+               std::vector<float>& values) const {
     std::vector<double> sums(values.size());
     for (const TokenId part : token.parts) {
-      Row(tensor, static_cast<uint64_t>(part), values);
+      Row(name, tensor, static_cast<uint64_t>(part), values);
       for (size_t i = 0; i < values.size(); ++i) sums[i] += double{values[i]};
     }
     for (size_t i = 0; i < values.size(); ++i)
