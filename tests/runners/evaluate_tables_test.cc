@@ -21,7 +21,7 @@ Json Measure(const std::string& method, const std::string& measure, double mean)
 }
 
 TEST(EvaluateTables, OneEvaluationWithItsCostsAndThePublishedFigures) {
-  const Json results = Results("base", "gsm8k.jsonl", {Measure("greedy", "pass@1", 0.245)});
+  const Json results = Results("base", "gsm8k.jsonl", Json::array({Measure("greedy", "pass@1", 0.245)}));
   EXPECT_EQ(ResultsTable(results, ""),
             "| method | measure | percent | 95% interval |\n|---|---|---|---|\n"
             "| greedy | pass@1 | 24.5 | 19.5 to 29.5 |\n"
@@ -32,8 +32,8 @@ TEST(EvaluateTables, OneEvaluationWithItsCostsAndThePublishedFigures) {
 
 TEST(EvaluateTables, SeveralSideBySide) {
   const std::vector<Json> results = {Results("/runs/t1/model", "/data/gsm8k.jsonl",
-                                             {Measure("greedy", "pass@1", 0.4), Measure("sample", "majority@8", 0.5)}),
-                                     Results("base", "svamp.jsonl", {Measure("greedy", "pass@1", 0.2)})};
+                                             Json::array({Measure("greedy", "pass@1", 0.4), Measure("sample", "majority@8", 0.5)})),
+                                     Results("base", "svamp.jsonl", Json::array({Measure("greedy", "pass@1", 0.2)}))};
   EXPECT_EQ(SideBySide(results),
             "| percent (95% interval) | t1 on gsm8k.jsonl | base on svamp.jsonl |\n|---|---|---|\n"
             "| greedy, pass@1 | 40.0 (35.0 to 45.0) | 20.0 (15.0 to 25.0) |\n"
