@@ -49,8 +49,8 @@ TEST(NewTokens, AModelGetsThem) {
   const auto old_tokenizer = before->ReadTokenizer().value(), tokenizer = after->ReadTokenizer().value();
   const std::vector<TokenId> parts = old_tokenizer->EncodeContinuation("<end>", SpecialTokens::kPlain);
   ASSERT_EQ(parts.size(), 5u);
-  EXPECT_EQ(tokenizer->EncodeContinuation("<end>", SpecialTokens::kPlain), (std::vector<TokenId>{kVocabulary}));
-  EXPECT_EQ(tokenizer->EncodeContinuation("x<go>y", SpecialTokens::kPlain).size(), 3u);
+  EXPECT_EQ(tokenizer->EncodeContinuation("<end>", SpecialTokens::kParse), (std::vector<TokenId>{kVocabulary}));
+  EXPECT_EQ(tokenizer->EncodeContinuation("x<go>y", SpecialTokens::kParse).size(), 3u);
   EXPECT_EQ(tokenizer->Bytes(kVocabulary), "<end>") << "what a model writes is seen";
   EXPECT_EQ(tokenizer->EncodeContinuation("Ax", SpecialTokens::kPlain),
             old_tokenizer->EncodeContinuation("Ax", SpecialTokens::kPlain));
