@@ -161,7 +161,7 @@ std::string NameOf(const ::testing::TestParamInfo<Schedules::ParamType>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, Schedules,
-                         ::testing::Combine(::testing::Values("qwen2", "mistral", "llama2"),
+                         ::testing::Combine(::testing::Values("qwen2", "mistral", "llama3"),
                                             ::testing::Values(Precision::kFloat32, Precision::kBfloat16,
                                                               Precision::kInt8)),
                          NameOf);
