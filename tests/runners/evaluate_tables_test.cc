@@ -31,9 +31,10 @@ TEST(EvaluateTables, OneEvaluationWithItsCostsAndThePublishedFigures) {
 }
 
 TEST(EvaluateTables, SeveralSideBySide) {
-  const std::vector<Json> results = {Results("/runs/t1/model", "/data/gsm8k.jsonl",
-                                             Json::array({Measure("greedy", "pass@1", 0.4), Measure("sample", "majority@8", 0.5)})),
-                                     Results("base", "svamp.jsonl", Json::array({Measure("greedy", "pass@1", 0.2)}))};
+  const std::vector<Json> results = {
+      Results("/runs/t1/model", "/data/gsm8k.jsonl",
+              Json::array({Measure("greedy", "pass@1", 0.4), Measure("sample", "majority@8", 0.5)})),
+      Results("base", "svamp.jsonl", Json::array({Measure("greedy", "pass@1", 0.2)}))};
   EXPECT_EQ(SideBySide(results),
             "| percent (95% interval) | t1 on gsm8k.jsonl | base on svamp.jsonl |\n|---|---|---|\n"
             "| greedy, pass@1 | 40.0 (35.0 to 45.0) | 20.0 (15.0 to 25.0) |\n"
