@@ -3,8 +3,8 @@
 // The campaign: searches a set of problems step by step and leaves verified trajectories, preference pairs and a
 // report.
 
-#include "runners/campaign_run.h"
-#include "runners/configured_main.h"
+#include "runners/campaigns/run.h"
+#include "runners/common/configured_main.h"
 
 int main(int argc, char** argv) {
   return orrery::runners::ConfiguredMain(

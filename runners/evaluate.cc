@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The evaluation: how many questions a model answers, by itself, by votes and by search.
 
-#include "runners/configured_main.h"
-#include "runners/evaluate_run.h"
+#include "runners/common/configured_main.h"
+#include "runners/evaluation/run.h"
 
 int main(int argc, char** argv) {
   return orrery::runners::ConfiguredMain(

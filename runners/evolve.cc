@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The self-evolution: rounds of search and training.
 
-#include "runners/configured_main.h"
-#include "runners/evolve_run.h"
+#include "runners/common/configured_main.h"
+#include "runners/evolution/run.h"
 
 int main(int argc, char** argv) {
   return orrery::runners::ConfiguredMain({.name = "evolve",

@@ -265,7 +265,7 @@ void AddExport(CLI::App& app, Status& status) {
       "--markers",
       [arguments] {
         for (const std::string_view marker :
-             {reasoning::kCode, reasoning::kEndOfStep, reasoning::kEndOfCode, reasoning::kOutput,
+             {reasoning::kCode, reasoning::kReasoning, reasoning::kEndOfStep, reasoning::kEndOfCode, reasoning::kOutput,
               reasoning::kEndOfOutput, reasoning::kAnswer, reasoning::kEndOfAnswer})
           arguments->options.new_tokens.emplace_back(marker);
       },

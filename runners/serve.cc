@@ -11,9 +11,9 @@
 
 #include "base/paths.h"
 #include "model/registry.h"
-#include "runners/serve_http.h"
-#include "runners/settings.h"
-#include "runners/stop.h"
+#include "runners/common/settings.h"
+#include "runners/common/stop.h"
+#include "runners/serving/http.h"
 #include "schema/flags.h"
 
 namespace orrery::runners {

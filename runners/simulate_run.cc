@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
-#include "runners/run_store.h"
-#include "runners/settings.h"
+#include "runners/common/settings.h"
+#include "runners/store_commands/run_store.h"
 #include "simulation/fit.h"
 #include "store/html.h"
 

@@ -6,14 +6,14 @@
 #include <functional>
 
 #include "base/paths.h"
-#include "runners/store_compact.h"
-#include "runners/store_diff.h"
-#include "runners/store_export.h"
-#include "runners/store_list.h"
-#include "runners/store_observe.h"
-#include "runners/store_q_error.h"
-#include "runners/store_show.h"
-#include "runners/store_verify.h"
+#include "runners/store_commands/compact.h"
+#include "runners/store_commands/diff.h"
+#include "runners/store_commands/export.h"
+#include "runners/store_commands/list.h"
+#include "runners/store_commands/observe.h"
+#include "runners/store_commands/q_error.h"
+#include "runners/store_commands/show.h"
+#include "runners/store_commands/verify.h"
 
 namespace orrery {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sweep: a grid of settings and seeds, each of its cells a campaign, and a table of what they came to.
 
-#include "runners/configured_main.h"
-#include "runners/sweep_run.h"
+#include "runners/common/configured_main.h"
+#include "runners/sweeps/run.h"
 #include "schema/sweep_keys.h"
 
 int main(int argc, char** argv) {

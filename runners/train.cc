@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The training: makes a model better at what campaigns found, and leaves it as a Hugging Face folder.
 
-#include "runners/configured_main.h"
-#include "runners/train_run.h"
+#include "runners/common/configured_main.h"
+#include "runners/training/run.h"
 
 int main(int argc, char** argv) {
   return orrery::runners::ConfiguredMain(

@@ -7,13 +7,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
+#include "tests/fresh.h"
 #include "tests/runners/program.h"
 
 namespace orrery {
@@ -21,12 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-std::string Fresh(const std::string& name) {
-  const fs::path folder = fs::path(testing::TempDir()) / (name + std::to_string(getpid()));
-  fs::remove_all(folder);
-  return folder;
-}
 
 // The small model in float32 with our AVX2 kernels: the same bits on every processor that this project supports.
 const std::vector<std::string> kPortable = {"ONEDNN_MAX_CPU_ISA=AVX2"};
@@ -60,7 +54,7 @@ nlohmann::json Summary(const std::string& out) {
 }
 
 TEST(CampaignRunner, SmallModelLeavesRecordsOfAKnownDigest) {
-  const std::string out = Fresh("small");
+  const std::string out = FreshPath("small");
   const Ended ended = RunProgram("runners/campaign", Small(out), kPortable);
   ASSERT_EQ(ended.code, 0) << ended.errors;
   const auto summary = Summary(out);
@@ -84,7 +78,7 @@ TEST(CampaignRunner, SmallModelLeavesRecordsOfAKnownDigest) {
 }
 
 TEST(CampaignRunner, OneThreadTwoThreadsAndAStopGiveTheSameBytes) {
-  const std::string one = Fresh("one"), two = Fresh("two"), cut = Fresh("cut");
+  const std::string one = FreshPath("one"), two = FreshPath("two"), cut = FreshPath("cut");
   ASSERT_EQ(RunProgram("runners/campaign", Small(one, {"--threads=1"})).code, 0);
   ASSERT_EQ(RunProgram("runners/campaign", Small(two, {"--threads=2"})).code, 0);
   const auto digest = Summary(one)["digest"];
@@ -110,7 +104,7 @@ TEST(CampaignRunner, OneThreadTwoThreadsAndAStopGiveTheSameBytes) {
 }
 
 TEST(CampaignRunner, TheDefaultModelSolvesEasyProblems) {
-  const std::string out = Fresh("solves");
+  const std::string out = FreshPath("solves");
   const Ended ended =
       RunProgram("runners/campaign", {"--out=" + out, "--limit=3", "--set", "search.rollouts=2", "--quiet"});
   ASSERT_EQ(ended.code, 0) << ended.errors;
@@ -137,7 +131,7 @@ struct Bad {
 };
 
 TEST(CampaignRunner, BadInputIsToldInOneLineAndEndsWithTwo) {
-  const std::string folder = Fresh("bad");
+  const std::string folder = FreshPath("bad");
   fs::create_directories(folder);
   const auto file = [&](const std::string& name, const std::string& content) {
     std::ofstream(fs::path(folder) / name) << content;
@@ -174,7 +168,7 @@ TEST(CampaignRunner, BadInputIsToldInOneLineAndEndsWithTwo) {
 }
 
 TEST(CampaignRunner, AStoreOfAnotherConfigurationIsRefused) {
-  const std::string out = Fresh("other");
+  const std::string out = FreshPath("other");
   ASSERT_EQ(RunProgram("runners/campaign", Small(out, {"--limit=1"})).code, 0);
   const auto before = Summary(out);
   const Ended ended = RunProgram("runners/campaign", Small(out, {"--limit=1", "--seed=77"}));
@@ -184,7 +178,7 @@ TEST(CampaignRunner, AStoreOfAnotherConfigurationIsRefused) {
 }
 
 TEST(CampaignRunner, FilesOfASmallerRunAreNotTakenForItsOwn) {
-  const std::string out = Fresh("stale");
+  const std::string out = FreshPath("stale");
   const std::vector<std::string> files = {"trajectories.jsonl", "preferences.jsonl", "report.html", "summary.json"};
   ASSERT_EQ(RunProgram("runners/campaign", Small(out, {"--limit=1"})).code, 0);
   for (const auto& file : files) fs::copy(fs::path(out) / file, fs::path(out) / (file + ".old"));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runners/evaluate_metrics.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
+
+#include "runners/evaluation/metrics.h"
 
 namespace orrery::runners {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runners/evaluate_tables.h"
-
 #include <gtest/gtest.h>
+
+#include "runners/evaluation/tables.h"
 
 namespace orrery::runners {
 namespace {

@@ -5,13 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
+#include "tests/fresh.h"
 #include "tests/runners/program.h"
 
 namespace orrery {
@@ -21,18 +21,12 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using testing::HasSubstr;
 
-fs::path Fresh(const std::string& name) {
-  const fs::path path = fs::path(testing::TempDir()) / (name + std::to_string(getpid()));
-  fs::remove_all(path);
-  return path;
-}
-
 std::string QuestionOf(int number) {
   return "Ida has " + std::to_string(number) + " pears and eats 2. How many are left?";
 }
 
 fs::path Problems(const std::string& name, const std::vector<int>& numbers) {
-  const fs::path path = Fresh(name);
+  const fs::path path = FreshPath(name);
   std::ofstream file(path);
   for (const int number : numbers)
     file << Json{{"question", QuestionOf(number)}, {"answer", std::to_string(number - 2)}}.dump() << "\n";
@@ -48,7 +42,7 @@ std::vector<std::string> WithSettings(std::vector<std::string> arguments, const 
 class Evolve : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    const fs::path data = Fresh("by_heart.jsonl"), out = Fresh("base");
+    const fs::path data = FreshPath("by_heart.jsonl"), out = FreshPath("base");
     std::ofstream file(data);
     for (const int number : {7, 9, 30}) {
       const std::string left = std::to_string(number - 2);
@@ -87,43 +81,52 @@ class Evolve : public ::testing::Test {
 
 TEST_F(Evolve, GoesOnAfterAKillWithTheSameRounds) {
   const fs::path problems = Problems("problems.jsonl", {7, 9, 30}), test = Problems("test.jsonl", {8, 12});
-  const fs::path whole = Fresh("whole"), killed = Fresh("killed");
+  const fs::path whole = FreshPath("whole"), killed = FreshPath("killed");
   const Ended first = RunProgram("runners/evolve", Arguments(whole, problems, test));
   ASSERT_EQ(first.code, 0) << first.errors;
   const Json rounds = Evolution(whole)["rounds"];
-  ASSERT_EQ(rounds.size(), 2U);
-  for (const Json& round : rounds) {
+  ASSERT_EQ(rounds.size(), 3U);
+  EXPECT_TRUE(rounds[0]["campaign"].is_null()) << "the base model";
+  EXPECT_EQ(rounds[0]["test"]["costs"]["sample"]["questions"], 2);
+  for (const Json& round : {rounds[1], rounds[2]}) {
     EXPECT_GT(round["campaign"]["solved"], 0) << "it knows them by heart";
     EXPECT_GT(round["policy"]["learnt"], 0);
     EXPECT_EQ(round["test"]["measures"][0]["measure"], "pass@1");
     EXPECT_EQ(round["test"]["costs"]["sample"]["questions"], 2);
   }
-  EXPECT_EQ(rounds[0]["policy"]["base"], rounds[1]["policy"]["base"]) << "every policy is trained from the base model";
+  EXPECT_EQ(rounds[1]["policy"]["base"], rounds[2]["policy"]["base"]) << "every policy is trained from the base model";
+  EXPECT_THAT(ReadFile(whole / "evolution.md").value(), HasSubstr("training: greedy, against the round before"));
 
   const Ended ended = RunProgram("runners/evolve", Arguments(killed, problems, test), {}, [&](int pid) {
     if (fs::exists(killed / "round-1" / "policy" / "metrics.jsonl")) kill(pid, SIGKILL);
   });
   ASSERT_EQ(ended.code, -SIGKILL) << ended.errors;
+  auto briefly = Arguments(killed, problems, test);
+  briefly.push_back("--max-hours=0.0005");
+  const Ended stopped = RunProgram("runners/evolve", briefly);
+  EXPECT_EQ(stopped.code, 0);
+  EXPECT_THAT(stopped.errors, HasSubstr("stopped by run.max_hours"));
+  EXPECT_FALSE(fs::exists(killed / "round-1" / "policy" / "model")) << "a part of a training is none";
   const Ended second = RunProgram("runners/evolve", Arguments(killed, problems, test));
   ASSERT_EQ(second.code, 0) << second.errors;
   const Json again = Evolution(killed)["rounds"];
-  for (size_t round = 0; round < 2; ++round) {
-    EXPECT_EQ(again[round]["campaign"]["digest"], rounds[round]["campaign"]["digest"]) << "round " << round + 1;
+  for (size_t round = 1; round <= 2; ++round) {
+    EXPECT_EQ(again[round]["campaign"]["digest"], rounds[round]["campaign"]["digest"]) << "round " << round;
     EXPECT_EQ(again[round]["test"]["costs"]["sample"]["digest"], rounds[round]["test"]["costs"]["sample"]["digest"]);
   }
 }
 
 TEST_F(Evolve, AnEvaluationRefusesWhatWasTrainedOn) {
   const fs::path trained = Problems("trained.jsonl", {7, 9}), test = Problems("tested.jsonl", {9, 12});
-  const Ended ended =
-      RunProgram("runners/evaluate",
-                 WithSettings({"--model=" + base_, "--problems=" + test.string(), "--out=" + Fresh("told").string()},
-                              {"evaluate.trained_on=" + trained.string(), "search.prompt=fine_tuned"}));
+  const Ended ended = RunProgram(
+      "runners/evaluate",
+      WithSettings({"--model=" + base_, "--problems=" + test.string(), "--out=" + FreshPath("told").string()},
+                   {"evaluate.trained_on=" + trained.string(), "search.prompt=fine_tuned"}));
   EXPECT_EQ(ended.code, 2);
   EXPECT_THAT(ended.errors, HasSubstr("1 of 2 questions are among the 2"));
   const Ended none =
       RunProgram("runners/evaluate",
-                 WithSettings({"--model=" + base_, "--problems=" + test.string(), "--out=" + Fresh("no").string()},
+                 WithSettings({"--model=" + base_, "--problems=" + test.string(), "--out=" + FreshPath("no").string()},
                               {"evaluate.methods=greedy,search"}));
   EXPECT_EQ(none.code, 2);
   EXPECT_THAT(none.errors, HasSubstr("search needs ppm.name"));

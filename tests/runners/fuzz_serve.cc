@@ -6,8 +6,8 @@
 #include <string>
 
 #include "model/byte_tokenizer.h"
-#include "runners/serve_address.h"
-#include "runners/serve_api.h"
+#include "runners/serving/address.h"
+#include "runners/serving/api.h"
 #include "tests/model/fuzz.h"
 
 namespace {

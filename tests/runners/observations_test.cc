@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is observed in a campaign, on trees worked out by hand and on a small campaign's store.
-#include "runners/observations.h"
+#include "runners/store_commands/observations.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,8 +8,8 @@
 
 #include <algorithm>
 
-#include "runners/store_observe.h"
-#include "runners/store_q_error.h"
+#include "runners/store_commands/observe.h"
+#include "runners/store_commands/q_error.h"
 #include "store/convert.h"
 #include "tests/runners/small_campaign.h"
 #include "tests/store/made_tree.h"

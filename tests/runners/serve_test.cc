@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "base/paths.h"
+#include "tests/fresh.h"
 #include "tests/model/hostile_server.h"
 #include "tests/runners/program.h"
 
@@ -29,13 +30,6 @@ using testing::StartsWith;
 
 constexpr char kModel[] = "smollm2-135m-instruct";
 constexpr char kToken[] = "a-token-of-the-test";
-
-fs::path Fresh(const std::string& name) {
-  fs::path folder = fs::path(testing::TempDir()) / (name + std::to_string(getpid()));
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
 
 // Our AVX2 kernels in float32: the same bits on every processor that this project supports.
 const std::vector<std::string> kPortable = {"ONEDNN_MAX_CPU_ISA=AVX2"};
@@ -111,7 +105,7 @@ TEST(Serve, TheOpenAiClientFindsWhatItExpects) {
 }
 
 TEST(Serve, TheSameOverTlsWithAToken) {
-  const fs::path folder = Fresh("tls");
+  const fs::path folder = FreshFolder("tls");
   const Certificate made = MakeCertificate(folder);
   Background server(
       "runners/serve",
@@ -164,7 +158,7 @@ TEST(Serve, AStopLetsCallsInFlightEnd) {
 }
 
 TEST(Serve, WhatCannotBeServedIsToldInOneLine) {
-  const fs::path folder = Fresh("refused");
+  const fs::path folder = FreshFolder("refused");
   const Certificate made = MakeCertificate(folder);
   const std::string certificate = "serve.certificate=" + made.certificate.string();
   const auto refused = [](std::vector<std::string> arguments, const std::vector<std::string>& environment = {}) {
@@ -211,7 +205,7 @@ nlohmann::json Summary(const fs::path& out) {
 }
 
 TEST(Endpoint, OurServerGivesTheRecordsOfTheDirectCampaign) {
-  const fs::path direct = Fresh("direct"), remote = Fresh("remote"), folder = Fresh("made");
+  const fs::path direct = FreshFolder("direct"), remote = FreshFolder("remote"), folder = FreshFolder("made");
   const Ended here = RunProgram("runners/campaign", Campaign(direct, ""), kPortable);
   ASSERT_EQ(here.code, 0) << here.errors;
 
@@ -241,18 +235,18 @@ TEST(Endpoint, OurServerGivesTheRecordsOfTheDirectCampaign) {
   }
 
   const Ended wrong =
-      RunProgram("runners/campaign", Campaign(Fresh("wrong"), url, ours), {"ORRERY_ENDPOINT_KEY=wrong"});
+      RunProgram("runners/campaign", Campaign(FreshFolder("wrong"), url, ours), {"ORRERY_ENDPOINT_KEY=wrong"});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.errors, HasSubstr("answered with 401"));
   auto distrusting = ours;
   distrusting[3] = "endpoint.authorities=";
-  const Ended distrusted = RunProgram("runners/campaign", Campaign(Fresh("distrusted"), url, distrusting),
+  const Ended distrusted = RunProgram("runners/campaign", Campaign(FreshFolder("distrusted"), url, distrusting),
                                       {std::string("ORRERY_ENDPOINT_KEY=") + kToken});
   EXPECT_EQ(distrusted.code, 1);
   EXPECT_THAT(distrusted.errors, HasSubstr("its certificate is not trusted"));
   // The certificate is another host's.
   const std::string other = "https://localhost" + url.substr(url.rfind(':'));
-  const Ended mistaken = RunProgram("runners/campaign", Campaign(Fresh("mistaken"), other, ours),
+  const Ended mistaken = RunProgram("runners/campaign", Campaign(FreshFolder("mistaken"), other, ours),
                                     {std::string("ORRERY_ENDPOINT_KEY=") + kToken});
   EXPECT_EQ(mistaken.code, 1);
   EXPECT_THAT(mistaken.errors, HasSubstr("its certificate is not trusted"));
@@ -262,7 +256,7 @@ TEST(Endpoint, AServerWithoutItsTokenizerIsCountedInBytes) {
   Background server("runners/serve", ServeArguments({"--set", "serve.name=other"}));
   const std::string line = server.first_line();
   const std::string url = line.substr(0, line.find(' '));
-  const fs::path out = Fresh("bytes");
+  const fs::path out = FreshFolder("bytes");
   std::vector<std::string> more = {"--set",
                                    "endpoint.tokenizer=bytes",
                                    "--set",
@@ -292,7 +286,7 @@ TEST(Endpoint, ACampaignTellsWhatAServerDidAndCanBeResumed) {
       choices.push_back({{"index", i}, {"text", "print(1)\n<end_of_code>"}, {"finish_reason", "length"}});
     return HttpAnswer(200, nlohmann::json{{"choices", choices}}.dump());
   });
-  const fs::path out = Fresh("fire");
+  const fs::path out = FreshFolder("fire");
   const std::vector<std::string> more = {
       "--set", "endpoint.tokenizer=bytes", "--set", "search.chat_format=chatml",   "--set",    "search.top_k=0",
       "--set", "endpoint.retries=1",       "--set", "endpoint.retry_seconds=0.01", "--limit=1"};

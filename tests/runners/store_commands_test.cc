@@ -8,11 +8,11 @@
 #include <fstream>
 
 #include "base/paths.h"
-#include "runners/store_compact.h"
-#include "runners/store_diff.h"
-#include "runners/store_list.h"
-#include "runners/store_show.h"
-#include "runners/store_verify.h"
+#include "runners/store_commands/compact.h"
+#include "runners/store_commands/diff.h"
+#include "runners/store_commands/list.h"
+#include "runners/store_commands/show.h"
+#include "runners/store_commands/verify.h"
 #include "store/store.h"
 #include "tests/runners/small_campaign.h"
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // store export on the store of a real small campaign: JSON lines, Parquet, records, the data card; the examples in
 // Python read them.
-#include "runners/store_export.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -15,9 +13,10 @@
 
 #include "base/digest.h"
 #include "base/paths.h"
-#include "runners/row_sink.h"
-#include "runners/store_compact.h"
-#include "runners/store_list.h"
+#include "runners/store_commands/compact.h"
+#include "runners/store_commands/export.h"
+#include "runners/store_commands/list.h"
+#include "runners/store_commands/row_sink.h"
 #include "tests/runners/program.h"
 #include "tests/runners/small_campaign.h"
 

@@ -9,7 +9,7 @@
 #include <filesystem>
 
 #include "base/paths.h"
-#include "runners/store_verify.h"
+#include "runners/store_commands/verify.h"
 #include "tests/runners/small_campaign.h"
 
 namespace orrery {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runners/sweep_grid.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +6,7 @@
 #include <set>
 
 #include "base/paths.h"
+#include "runners/sweeps/grid.h"
 
 namespace orrery::runners {
 namespace {

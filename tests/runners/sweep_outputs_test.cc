@@ -2,8 +2,6 @@
 
 // A sweep's tables and page from results at hand, worked out by hand; the line that shows how far it is.
 
-#include "runners/sweep_outputs.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -12,10 +10,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
-#include "runners/disk_space.h"
-#include "runners/plots.h"
-#include "runners/sweep_progress.h"
-#include "runners/sweep_report.h"
+#include "runners/common/disk_space.h"
+#include "runners/common/plots.h"
+#include "runners/sweeps/outputs.h"
+#include "runners/sweeps/progress.h"
+#include "runners/sweeps/report.h"
 
 namespace orrery::runners {
 namespace {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runners/sweep_statistics.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
+
+#include "runners/sweeps/statistics.h"
 
 namespace orrery::runners {
 namespace {

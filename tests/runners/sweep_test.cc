@@ -6,7 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -15,7 +14,8 @@
 
 #include "base/paths.h"
 #include "model/registry.h"
-#include "runners/shared_models.h"
+#include "runners/common/shared_models.h"
+#include "tests/fresh.h"
 #include "tests/runners/program.h"
 
 namespace orrery {
@@ -23,13 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-fs::path Fresh(const std::string& name) {
-  const fs::path folder = fs::path(testing::TempDir()) / (name + std::to_string(getpid()));
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
 
 // Two temperatures by two seeds over three problems; a cell takes seconds.
 std::string Grid(const std::string& axes) {
@@ -79,7 +72,7 @@ size_t FinishedCells(const fs::path& out) {
 // A sweep that nothing disturbed, run once for all tests.
 const fs::path& Whole() {
   static const fs::path out = [] {
-    const fs::path folder = Fresh("whole");
+    const fs::path folder = FreshFolder("whole");
     const Ended whole = Sweep(GridFile(folder), folder / "out");
     EXPECT_EQ(whole.code, 0) << whole.errors;
     EXPECT_THAT(whole.output, HasSubstr("| temperature | cells | solved % |"));
@@ -105,7 +98,7 @@ TEST(SweepRunner, CellsThatShareTheirModelHaveTheRecordsOfTheirCampaignAlone) {
   }
   EXPECT_NE(json["cells"][0]["digest"], json["cells"][1]["digest"]) << "another seed";
   EXPECT_NE(json["cells"][0]["digest"], json["cells"][2]["digest"]) << "another temperature";
-  const fs::path cell = Whole() / "cells" / "temperature=1,seed=2", out = Fresh("alone") / "out";
+  const fs::path cell = Whole() / "cells" / "temperature=1,seed=2", out = FreshFolder("alone") / "out";
   const Ended alone =
       RunProgram("runners/campaign", {"--config=" + (cell / "config.json").string(), "--out=" + out.string()});
   ASSERT_EQ(alone.code, 0) << alone.errors;
@@ -113,7 +106,7 @@ TEST(SweepRunner, CellsThatShareTheirModelHaveTheRecordsOfTheirCampaignAlone) {
 }
 
 TEST(SweepRunner, KilledStoppedOrLeftAloneTheBytesAreTheSame) {
-  const fs::path folder = Fresh("cut"), grid = GridFile(folder), cut = folder / "out";
+  const fs::path folder = FreshFolder("cut"), grid = GridFile(folder), cut = folder / "out";
   // Killed outright once a cell is done.
   bool done = false;
   const Ended killed = Sweep(grid, cut, [&](int pid) {
@@ -156,7 +149,7 @@ TEST(SweepRunner, KilledStoppedOrLeftAloneTheBytesAreTheSame) {
 }
 
 TEST(SweepRunner, ACellThatFailsIsToldAndTheOthersGoOn) {
-  const fs::path folder = Fresh("failing");
+  const fs::path folder = FreshFolder("failing");
   const fs::path missing = folder / "none.gguf";
   const fs::path grid = GridFile(folder, "\"model.name\": [\"smollm2-135m-instruct\", \"" + missing.string() + "\"]");
   const Ended ended = Sweep(grid, folder / "out");
@@ -172,7 +165,7 @@ TEST(SweepRunner, ACellThatFailsIsToldAndTheOthersGoOn) {
 }
 
 TEST(SweepRunner, BadInputIsToldInOneLineAndNothingIsRun) {
-  const fs::path folder = Fresh("badsweep");
+  const fs::path folder = FreshFolder("badsweep");
   const fs::path grid = GridFile(folder, "\n\"search.temprature\": [1]");
   const Ended ended = Sweep(grid, folder / "out");
   EXPECT_EQ(ended.code, 2);

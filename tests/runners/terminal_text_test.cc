@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runners/terminal_text.h"
+#include "runners/store_commands/terminal_text.h"
 
 #include <gtest/gtest.h>
 

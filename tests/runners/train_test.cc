@@ -13,6 +13,7 @@
 
 #include "base/digest.h"
 #include "base/paths.h"
+#include "tests/fresh.h"
 #include "tests/runners/program.h"
 
 namespace orrery {
@@ -22,15 +23,9 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using testing::HasSubstr;
 
-fs::path Fresh(const std::string& name) {
-  const fs::path path = fs::path(testing::TempDir()) / (name + std::to_string(getpid()));
-  fs::remove_all(path);
-  return path;
-}
-
 // Trajectories as a campaign writes them: three problems, one with three solutions of which the two best are learnt.
 fs::path Trajectories() {
-  const fs::path path = Fresh("trajectories.jsonl");
+  const fs::path path = FreshPath("trajectories.jsonl");
   std::ofstream file(path);
   const auto add = [&](int number, double q, const std::string& comment) {
     const std::string question = "Ida has " + std::to_string(number) + " pears and eats 2. How many are left?";
@@ -71,7 +66,7 @@ std::string WeightsOf(const fs::path& out) {
 }
 
 TEST(Train, LearnsAndGoesOnAfterAKillWithTheSameBits) {
-  const fs::path data = Trajectories(), whole = Fresh("whole"), killed = Fresh("killed");
+  const fs::path data = Trajectories(), whole = FreshPath("whole"), killed = FreshPath("killed");
   const Ended first = RunProgram("runners/train", Arguments(whole, data));
   ASSERT_EQ(first.code, 0) << first.errors;
   EXPECT_THAT(first.errors, HasSubstr("4 examples to learn"));
@@ -104,7 +99,7 @@ TEST(Train, LearnsAndGoesOnAfterAKillWithTheSameBits) {
 
 // Pairs as a campaign writes them: siblings on one prefix, and whole solutions.
 fs::path Preferences() {
-  const fs::path path = Fresh("preferences.jsonl");
+  const fs::path path = FreshPath("preferences.jsonl");
   std::ofstream file(path);
   for (const int number : {7, 9, 30}) {
     const std::string question = "Ida has " + std::to_string(number) + " pears and eats 2. How many are left?";
@@ -137,7 +132,7 @@ fs::path Preferences() {
 std::string DigestOf(const fs::path& run) { return Json::parse(ReadFile(run / "summary.json").value())["digest"]; }
 
 TEST(Train, APreferenceModelScoresTheStepsOfASearch) {
-  const fs::path data = Preferences(), out = Fresh("ppm");
+  const fs::path data = Preferences(), out = FreshPath("ppm");
   const Ended trained =
       RunProgram("runners/train", Arguments(out, data,
                                             {"--set", "train.objective=ppm", "--set", "train.rows=512", "--set",
@@ -155,7 +150,7 @@ TEST(Train, APreferenceModelScoresTheStepsOfASearch) {
 
   const std::string model = (out / "model").string();
   const auto search = [&](const char* name, const std::vector<std::string>& more) {
-    std::vector<std::string> arguments = {"--model=smollm2-135m-instruct", "--out=" + Fresh(name).string(),
+    std::vector<std::string> arguments = {"--model=smollm2-135m-instruct", "--out=" + FreshPath(name).string(),
                                           "--limit=2"};
     for (const char* setting : {"search.rollouts=2", "search.candidates=8", "search.max_step_tokens=48",
                                 "search.max_total_tokens=160", "search.temperature=0.3", "search.initial_value=ppm"})
@@ -174,7 +169,7 @@ TEST(Train, APreferenceModelScoresTheStepsOfASearch) {
             DigestOf(folder / ("searched_again" + std::to_string(getpid()))));
 
   EXPECT_THAT(search("none", {}).errors, HasSubstr("ppm.name: expected the folder of a preference model"));
-  const fs::path plain = Fresh("plain");
+  const fs::path plain = FreshPath("plain");
   ASSERT_EQ(RunProgram("runners/model", {"export", "smollm2-135m-instruct", plain.string()}).code, 0);
   const Ended policy = search("policy", {"--set", "ppm.name=" + plain.string()});
   EXPECT_EQ(policy.code, 2);
@@ -185,7 +180,7 @@ TEST(Train, APreferenceModelScoresTheStepsOfASearch) {
 }
 
 TEST(Train, BadInputIsTold) {
-  const fs::path data = Trajectories(), out = Fresh("bad");
+  const fs::path data = Trajectories(), out = FreshPath("bad");
   const auto told = [&](const fs::path& file, std::vector<std::string> more) {
     const Ended ended = RunProgram("runners/train", Arguments(out, file, std::move(more)));
     EXPECT_EQ(ended.code, 2) << ended.errors;
@@ -197,10 +192,10 @@ TEST(Train, BadInputIsTold) {
   EXPECT_THAT(told(data, {"--set", "train.max_tokens=20"}), HasSubstr("train.max_tokens=20"));
   EXPECT_THAT(told(data, {"--set", "train.rte=1"}), HasSubstr("train.rate"));
   EXPECT_THAT(told(data, {"--set", "train.objective=ppm"}), HasSubstr("expected \"chosen\""));
-  const fs::path none = Fresh("none.jsonl");
+  const fs::path none = FreshPath("none.jsonl");
   std::ofstream(none) << "\n";
   EXPECT_THAT(told(none, {"--set", "train.objective=ppm"}), HasSubstr("problems with both right and wrong steps"));
-  const fs::path broken = Fresh("broken.jsonl");
+  const fs::path broken = FreshPath("broken.jsonl");
   std::ofstream(broken) << "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\"}\n";
   EXPECT_THAT(told(broken, {}), HasSubstr("jsonl" + std::to_string(getpid()) + ":2: expected \"completion\""));
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which of a file's lines a training learns.
-#include "runners/training_data.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -10,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/byte_tokenizer.h"
+#include "runners/training/data.h"
 
 namespace orrery::runners {
 namespace {
@@ -68,6 +67,26 @@ TEST_F(TrainingDataTest, DoubtfulSyntheticProblemsAreLeftOut) {
   EXPECT_EQ(data.learnt.size(), 3u);
   EXPECT_EQ(Load(lines, {{"train.synthetic_right", "0.3"}}).noise, 0u);
   EXPECT_EQ(Load(lines, {{"train.synthetic_sources", "gsm8k"}}).noise, 1u);
+}
+
+TEST_F(TrainingDataTest, AnOpeningTellsWhichPromptASolutionFollows) {
+  Json words = Trajectory("w", "How many?", "");
+  words["completion"] = "<reasoning>\nIt is \\boxed{5}.\n<end_of_answer>\n";
+  const TrainingData data = Load({Trajectory("c", "How much?", "x = 1\n"), words});
+  ASSERT_EQ(data.learnt.size(), 2u);
+  const auto prompt = [&](size_t i) {
+    const auto& example = data.learnt[i];
+    std::string text;
+    for (int t = 0; t < example.prompt; ++t) text += tokenizer_.Bytes(example.tokens[static_cast<size_t>(t)]);
+    return text;
+  };
+  EXPECT_TRUE(
+      prompt(0).ends_with("How many?\n<|assistant|>: Let's think step by step and solve the problem.<reasoning>\n"))
+      << prompt(0);
+  EXPECT_TRUE(prompt(1).ends_with(
+      "How much?\n<|assistant|>: Let's think step by step and solve the problem with code.<code>\n"))
+      << prompt(1);
+  EXPECT_EQ(Learnt(data), (std::vector<std::string>{"It is \\boxed{5}.\n<end_of_answer>\n", "x = 1\n"}));
 }
 
 TEST_F(TrainingDataTest, CopiesOfAProblemAreOneQuestionAndTheChoiceRanksThem) {

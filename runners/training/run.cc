@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runners/training/run.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/memory.h"
+#include "base/paths.h"
+#include "model/hf_export.h"
+#include "model/model_source.h"
+#include "model/registry.h"
+#include "model/training/adapter_export.h"
+#include "model/training/checkpoint.h"
+#include "model/training/score_objective.h"
+#include "model/training/trainer.h"
+#include "runners/common/settings.h"
+#include "runners/common/stop.h"
+#include "runners/training/data.h"
+#include "runners/training/model_card.h"
+#include "runners/training/report.h"
+
+namespace orrery::runners {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+// Whether a file that keeps the output matrix apart from the table of embeddings does so only to round them
+// differently: the publisher's model has one.
+bool TiedByPublisher(const model::ModelSource& source, const model::ModelShape& shape) {
+  const model::GgufTensor *table = source.Find("token_embd.weight"), *output = source.Find("output.weight");
+  if (output == nullptr) return true;
+  if (table == nullptr || table->shape != output->shape) return false;
+  const auto width = static_cast<uint64_t>(shape.width);
+  std::vector<float> a(width), b(width);
+  double dot = 0, first = 0, second = 0;
+  for (uint64_t row = 0; row < static_cast<uint64_t>(shape.vocabulary); row += 97) {
+    model::Dequantise(*table, row * width, width, a.data());
+    model::Dequantise(*output, row * width, width, b.data());
+    for (uint64_t i = 0; i < width; ++i) {
+      dot += double{a[i]} * b[i];
+      first += double{a[i]} * a[i];
+      second += double{b[i]} * b[i];
+    }
+  }
+  return dot > 0.98 * std::sqrt(first * second);
+}
+
+model::TrainerOptions OptionsOf(const schema::Config& config) {
+  const schema::TrainConfig& train = *config.train();
+  return {.epochs = train.epochs(),
+          .batch = train.batch(),
+          .rate = static_cast<float>(train.rate()),
+          .schedule = static_cast<model::RateSchedule>(train.schedule()),
+          .warmup = train.warmup(),
+          .decay = static_cast<float>(train.decay()),
+          .clip = static_cast<float>(train.clip()),
+          .seed = config.run()->seed()};
+}
+
+model::ScoreOptions ScoreOptionsOf(const schema::TrainConfig& train) {
+  model::ScoreOptions options{.scale = train.score_scale(), .shared = train.share_prefixes()};
+  if (train.ranking() == schema::RankingLoss::outputs) options.loss = model::ScoreLoss::kOutputs;
+  if (train.objective() == schema::TrainingObjective::pqm) options.loss = model::ScoreLoss::kSquares;
+  return options;
+}
+
+// What is learnt and what is measured on, over the data of either kind.
+struct Objectives {
+  std::unique_ptr<model::Objective> learnt, validation;
+};
+
+Objectives ObjectivesOf(const schema::TrainConfig& train, const TrainingData& data, model::Network& network) {
+  if (train.objective() == schema::TrainingObjective::sft) {
+    return {std::make_unique<model::LanguageObjective>(network, data.learnt),
+            std::make_unique<model::LanguageObjective>(network, data.validation)};
+  }
+  const model::ScoreOptions options = ScoreOptionsOf(train);
+  return {std::make_unique<model::ScoreObjective>(network, data.ranked, options),
+          std::make_unique<model::ScoreObjective>(network, data.ranked_validation, options)};
+}
+
+class Training {
+ public:
+  static StatusOr<std::unique_ptr<Training>> Create(const schema::ResolvedConfig& config, bool quiet) {
+    std::unique_ptr<Training> training(new Training(config, quiet));
+    ORRERY_RETURN_IF_ERROR(training->Prepare());
+    return training;
+  }
+
+  StatusOr<Ended> Run() {
+    if (Done()) {
+      fmt::print("{} is finished: {}\n", out_.string(), (out_ / "model").string());
+      return Ended{};
+    }
+    ORRERY_RETURN_IF_ERROR(Resume());
+    const auto begin = Clock::now();
+    const double most = 3600 * config_->run()->max_hours();
+    auto saved = begin;
+    while (!trainer_->Done()) {
+      const bool spent = most > 0 && SecondsSince(begin) >= most;
+      if (StopRequested() || spent) {
+        ORRERY_RETURN_IF_ERROR(Save());
+        fmt::print(stderr, "\nstopped{} at step {}; run the same command again to go on ({})\n",
+                   spent ? " by run.max_hours" : "", trainer_->step(), out_.string());
+        return Ended{spent ? 0 : 130, false};
+      }
+      ORRERY_RETURN_IF_ERROR(Step());
+      const bool epoch = trainer_->step() % trainer_->steps_per_epoch() == 0;
+      if (epoch) ORRERY_RETURN_IF_ERROR(EndEpoch());
+      if (epoch || SecondsSince(saved) >= 60 * config_->train()->save_minutes()) {
+        ORRERY_RETURN_IF_ERROR(Save());
+        saved = Clock::now();
+      }
+    }
+    return Finish();
+  }
+
+ private:
+  Training(const schema::ResolvedConfig& config, bool quiet)
+      : config_(config),
+        quiet_(quiet),
+        out_(CallerPath(config->run()->out()->str())),
+        backend_(kernels::Backend::Create(kernels::HostIsa(),
+                                          config->model()->precision() == schema::WeightPrecision::float32
+                                              ? kernels::Type::kFloat32
+                                              : kernels::Type::kBfloat16)),
+        pool_(Threads(config->run()->threads())),
+        ops_(kernels::TrainingOps::Create(*backend_, pool_)) {}
+
+  Status Prepare() {
+    if (config_->model()->precision() == schema::WeightPrecision::int8)
+      return InvalidInput("model.precision: expected bfloat16 or float32 for a training, found \"int8\"");
+    if (config_->model()->device() != schema::DeviceKind::cpu)
+      spdlog::warn("model.device={} is of searches; trainings run on the processor",
+                   schema::EnumNameDeviceKind(config_->model()->device()));
+    ORRERY_ASSIGN_OR_RETURN(const auto registry, model::Registry::Load());
+    ORRERY_ASSIGN_OR_RETURN(model_, model::LocateModel(registry, config_->model()->name()->string_view(),
+                                                       model::FetchOptions{.progress = !quiet_}));
+    ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(model_));
+    ORRERY_ASSIGN_OR_RETURN(const auto tokenizer, source->ReadTokenizer());
+    ORRERY_ASSIGN_OR_RETURN(model::ModelShape shape, source->Shape());
+    const bool shared = config_->train()->share_prefixes() && shape.window == 0;
+    ORRERY_ASSIGN_OR_RETURN(data_, LoadTrainingData(*config_->train(), config_->run()->seed(), *tokenizer, shared));
+    shape.score_scale = ranks() ? config_->train()->score_scale() : 0;
+    std::error_code error;
+    fs::create_directories(out_, error);
+    if (error || access(out_.c_str(), W_OK) != 0)
+      return InvalidInput("{}: the output folder is not writable", out_.string());
+    ORRERY_ASSIGN_OR_RETURN(identity_, Identity());
+    if (Done()) return absl::OkStatus();
+    const bool tied = TiedByPublisher(*source, shape);
+    const bool adapted = config_->train()->lora_rank() > 0;
+    const model::NetworkOptions options{.max_rows = std::max(config_->train()->rows(), config_->train()->max_tokens()),
+                                        .checkpointing = config_->train()->checkpointing(),
+                                        .freeze_embeddings = adapted || config_->train()->freeze_embeddings()};
+    const uint64_t needed = model::TrainingBytes(shape, tied, ops_->type(), options, adapted);
+    const uint64_t available = AvailableMemory();
+    if (needed > available) {
+      return Unavailable(
+          "{} needs {:.2f} GiB of memory to be trained, and {:.2f} GiB are available: set "
+          "train.checkpointing=true, lower train.rows, or free memory",
+          model_.string(), static_cast<double>(needed) / kGiB, static_cast<double>(available) / kGiB);
+    }
+    ORRERY_ASSIGN_OR_RETURN(auto parameters, model::Parameters::Read(*source, shape, tied, config_->run()->seed()));
+    parameters_ = std::make_unique<model::Parameters>(std::move(parameters));
+    network_ = std::make_unique<model::Network>(shape, *parameters_, *ops_, options);
+    objectives_ = ObjectivesOf(*config_->train(), data_, *network_);
+    if (adapted) {
+      adapter_ = std::make_unique<model::Adapter>(
+          *parameters_, *ops_,
+          model::AdapterOptions{config_->train()->lora_rank(), config_->train()->lora_alpha(), config_->run()->seed()});
+    }
+    trainer_ = std::make_unique<model::Trainer>(*parameters_, *network_, *ops_, *objectives_.learnt,
+                                                OptionsOf(*config_), adapter_.get());
+    fmt::print(stderr,
+               "{} {} to learn, {} for validation, of {} problems ({} lines, {} doubles, {} left out, {} of doubtful "
+               "synthetic problems, {} too long, {} cut)\n",
+               objectives_.learnt->count(), ranks() ? "groups of siblings" : "examples",
+               objectives_.validation->count(), data_.problems, data_.lines, data_.doubles, data_.left_out, data_.noise,
+               data_.dropped, data_.cut);
+    return absl::OkStatus();
+  }
+
+  // Whether a reward model is trained.
+  bool ranks() const { return config_->train()->objective() != schema::TrainingObjective::sft; }
+
+  // What the trained weights depend on.
+  StatusOr<std::string> Identity() const {
+    ORRERY_ASSIGN_OR_RETURN(const std::string weights, model::ModelDigest(model_));
+    Sha256 hash;
+    const Json config = Json::parse(config_.json());
+    Json train = config["train"];
+    for (const char* machine : {"rows", "checkpointing", "save_minutes", "data"}) train.erase(machine);
+    for (const std::string& part : {train.dump(), config["run"]["seed"].dump(), config["model"]["precision"].dump(),
+                                    weights, data_.digest, std::string(kernels::Name(backend_->isa()))})
+      hash.UpdateSized(part);
+    return Hex(hash.Finish());
+  }
+
+  bool Done() const {
+    const auto text = ReadFile(out_ / "summary.json");
+    if (!text.ok()) return false;
+    const Json json = Json::parse(*text, nullptr, false);
+    return json.is_object() && json.value("identity", "") == identity_;
+  }
+
+  Status Resume() {
+    const Status loaded = trainer_->Load(out_ / "checkpoint", identity_);
+    if (absl::IsNotFound(loaded)) return absl::OkStatus();
+    ORRERY_RETURN_IF_ERROR(loaded);
+    const auto text = ReadFile(out_ / "best.json");
+    if (text.ok()) best_ = Json::parse(*text, nullptr, false).value("validation_loss", best_);
+    fmt::print(stderr, "goes on after step {} of {}\n", trainer_->step(), trainer_->steps());
+    return absl::OkStatus();
+  }
+
+  Status Save() { return trainer_->Save(out_ / "checkpoint", identity_); }
+
+  Status Step() {
+    const auto begin = Clock::now();
+    ORRERY_ASSIGN_OR_RETURN(const model::StepReport report, trainer_->Step());
+    const double seconds = SecondsSince(begin);
+    Json line = {{"step", report.step},     {"loss", report.loss},     {"norm", report.norm}, {"rate", report.rate},
+                 {"tokens", report.tokens}, {"learnt", report.learnt}, {"seconds", seconds}};
+    if (ranks()) line["accuracy"] = report.accuracy;
+    Log(line);
+    if (!quiet_) {
+      fmt::print(stderr, "step {}/{} · loss {:.4f}{} · norm {:.3f} · rate {:.2e} · {:.0f} tokens/s · {:.0f} min left\n",
+                 report.step, trainer_->steps(), report.loss, Accuracy(report), report.norm, report.rate,
+                 static_cast<double>(report.tokens) / seconds,
+                 seconds * static_cast<double>(trainer_->steps() - report.step) / 60);
+    }
+    return absl::OkStatus();
+  }
+
+  // The curves, and what the validation says.
+  Status EndEpoch() {
+    ORRERY_RETURN_IF_ERROR(Validate());
+    return WriteTrainReport(
+        out_, fmt::format("Training by {} from {}", schema::EnumNameTrainingObjective(config_->train()->objective()),
+                          model_.filename().string()));
+  }
+
+  Status Validate() {
+    if (objectives_.validation->count() == 0) return absl::OkStatus();
+    const model::StepReport measured = trainer_->Measure(*objectives_.validation);
+    const double loss = measured.loss;
+    const int64_t epoch = trainer_->step() / trainer_->steps_per_epoch();
+    Json line = {{"epoch", epoch}, {"validation_loss", loss}};
+    if (ranks()) line["validation_accuracy"] = measured.accuracy;
+    Log(line);
+    fmt::print(stderr, "epoch {}: loss {:.4f}{} on the {} examples for validation\n", epoch, loss, Accuracy(measured),
+               objectives_.validation->count());
+    if (loss >= best_) return absl::OkStatus();
+    best_ = loss;
+    ORRERY_RETURN_IF_ERROR(model::SaveCheckpoint(out_ / "best", {identity_, trainer_->step()},
+                                                 {{"values", trainer_->trained().values.all()}}));
+    return WriteFileAtomically(out_ / "best.json", line.dump() + "\n");
+  }
+
+  StatusOr<Ended> Finish() {
+    std::error_code error;
+    if (fs::exists(out_ / "best", error)) {
+      ORRERY_RETURN_IF_ERROR(
+          model::LoadCheckpoint(out_ / "best", identity_, {{"values", trainer_->trained().values.all()}}).status());
+    }
+    if (adapter_) {
+      adapter_->Refresh();
+      Merge(*adapter_, *parameters_);
+    }
+    const model::ReplacedWeights weights{
+        .values =
+            [this](std::string_view name) {
+              for (const auto& tensor : parameters_->tensors()) {
+                if (tensor.name == name) return static_cast<const float*>(parameters_->values.at(tensor.offset));
+              }
+              return static_cast<const float*>(nullptr);
+            },
+        .tied = parameters_->tied(),
+        .score_scale = network_->shape().score_scale};
+    fs::remove_all(out_ / "model", error);
+    model::ExportOptions options;
+    options.bfloat16 = backend_->type() == kernels::Type::kBfloat16;
+    options.weights = &weights;
+    ORRERY_RETURN_IF_ERROR(model::ExportHfFolder(model_, out_ / "model", options));
+    ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "model" / "README.md", Card()));
+    if (adapter_) {
+      ORRERY_RETURN_IF_ERROR(
+          model::ExportAdapter(*adapter_, network_->shape(), config_->model()->name()->str(), out_ / "adapter"));
+    }
+    Json summary = {{"identity", identity_},
+                    {"steps", trainer_->steps()},
+                    {"learnt", objectives_.learnt->count()},
+                    {"validation", objectives_.validation->count()},
+                    {"problems", data_.problems},
+                    {"base", model_.filename()}};
+    if (objectives_.validation->count() > 0) summary["validation_loss"] = best_;
+    ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "summary.json", summary.dump(1) + "\n"));
+    fmt::print("{}\n", (out_ / "model").string());
+    return Ended{};
+  }
+
+  std::string Card() const {
+    ModelCard card{.base = config_->model()->name()->str(),
+                   .objective = schema::EnumNameTrainingObjective(config_->train()->objective()),
+                   .data = data_.digest,
+                   .problems = data_.problems,
+                   .learnt = objectives_.learnt->count(),
+                   .validation = objectives_.validation->count(),
+                   .steps = trainer_->steps(),
+                   .measured = {}};
+    if (card.validation > 0) card.measured = fmt::format("loss {:.4f}", best_);
+    return CardText(card, *config_);
+  }
+
+  std::string Accuracy(const model::StepReport& report) const {
+    return ranks() ? fmt::format(" · {:.1f}% of the pairs right", 100 * report.accuracy) : "";
+  }
+
+  void Log(const Json& line) const { std::ofstream(out_ / "metrics.jsonl", std::ios::app) << line.dump() << '\n'; }
+
+  schema::ResolvedConfig config_;
+  bool quiet_;
+  fs::path out_, model_;
+  std::unique_ptr<kernels::Backend> backend_;
+  kernels::ThreadPool pool_;
+  std::unique_ptr<kernels::TrainingOps> ops_;
+  TrainingData data_;
+  std::string identity_;
+  std::unique_ptr<model::Parameters> parameters_;
+  std::unique_ptr<model::Network> network_;
+  std::unique_ptr<model::Adapter> adapter_;  // where train.lora_rank asks for one
+  Objectives objectives_;
+  std::unique_ptr<model::Trainer> trainer_;
+  double best_ = 1e300;
+};
+
+}  // namespace
+
+StatusOr<int> RunTrainingOf(const schema::Flags& flags) {
+  ORRERY_ASSIGN_OR_RETURN(const schema::ResolvedConfig config, flags.Load());
+  ORRERY_ASSIGN_OR_RETURN(const Ended ended, RunTraining(config, flags.quiet));
+  return ended.code;
+}
+
+StatusOr<Ended> RunTraining(const schema::ResolvedConfig& config, bool quiet) {
+  ORRERY_ASSIGN_OR_RETURN(const auto training, Training::Create(config, quiet));
+  return training->Run();
+}
+
+}  // namespace orrery::runners
