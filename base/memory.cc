@@ -2,6 +2,7 @@
 #include "base/memory.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -77,5 +78,11 @@ uint64_t AvailableMemory(const fs::path& proc, const fs::path& control_groups) {
 }
 
 uint64_t AvailableMemory() { return std::min(AvailableMemory("/proc", "/sys/fs/cgroup"), AddressSpaceLeft()); }
+
+uint64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t total = 0, resident = 0;
+  return file >> total >> resident ? resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
 
 }  // namespace orrery

@@ -17,4 +17,7 @@ uint64_t AvailableMemory();
 // The same from other files than /proc and /sys/fs/cgroup, without the address space; for tests.
 uint64_t AvailableMemory(const std::filesystem::path& proc, const std::filesystem::path& control_groups);
 
+// What this process holds of the machine's memory now; 0 where the system does not say.
+uint64_t ResidentBytes();
+
 }  // namespace orrery

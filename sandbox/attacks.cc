@@ -10,6 +10,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/paths.h"
 
 namespace orrery::sandbox {
@@ -139,10 +140,10 @@ AttackResult RunAttack(Sandbox& sandbox, const Attack& attack) {
   sandbox.Run(honest);  // so that a sandbox which the attack before it broke stands again before we count
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
   const size_t before = Descendants();
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   const auto steps = RunProgram(sandbox, attack.steps, 7);
   AttackResult result;
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.seconds = SecondsSince(start);
   result.verdict = steps.back().verdict;
   result.error = steps.back().error;
   for (const auto& step : steps) result.output += step.output;

@@ -4,6 +4,7 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <csignal>
@@ -14,26 +15,30 @@
 namespace orrery::sandbox {
 namespace {
 
-// No clock, no process id: the interpreter answers those itself (fixed_world.cc).
-constexpr int kAllowed[] = {
-    SCMP_SYS(read),           SCMP_SYS(write),       SCMP_SYS(lseek),        SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat),     SCMP_SYS(close),       SCMP_SYS(close_range),  SCMP_SYS(munmap),
-    SCMP_SYS(mremap),         SCMP_SYS(madvise),     SCMP_SYS(brk),          SCMP_SYS(futex),
-    SCMP_SYS(exit),           SCMP_SYS(exit_group),  SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
-    SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack), SCMP_SYS(sched_yield),  SCMP_SYS(restart_syscall)};
+// No clock, no process id: the interpreter answers those itself (fixed_world.cc). Nothing that tells of a file: its
+// times and number are the machine's.
+constexpr int kAllowed[] = {SCMP_SYS(read),         SCMP_SYS(write),        SCMP_SYS(lseek),
+                            SCMP_SYS(close),        SCMP_SYS(close_range),  SCMP_SYS(munmap),
+                            SCMP_SYS(mremap),       SCMP_SYS(madvise),      SCMP_SYS(brk),
+                            SCMP_SYS(futex),        SCMP_SYS(exit),         SCMP_SYS(exit_group),
+                            SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+                            SCMP_SYS(sigaltstack),  SCMP_SYS(sched_yield),  SCMP_SYS(restart_syscall)};
 
 int AddRules(scmp_filter_ctx filter) {
   for (const int call : kAllowed) {
     if (const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0); error != 0) return error;
   }
-  // Memory may be mapped, but nothing new may be executed.
+  // Memory may be mapped, but nothing new may be executed, and nothing be shared with the steps forked later.
   const auto not_executable = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-  for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
-    if (const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, not_executable); error != 0) return error;
-  }
-  // For the interpreter's own loop: descriptors to their places, the end with the supervisor, the filter's descriptor
-  // handed over.
-  int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(dup2), 1, SCMP_A0(SCMP_CMP_GE, kGivenReportFd));
+  const auto of_its_own = SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE);
+  int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, not_executable, of_its_own);
+  if (error == 0) error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, not_executable);
+  // For the interpreter's own loop: descriptors to their places, a step's limit of processor time, the end with the
+  // supervisor, the filter's descriptor handed over.
+  if (error == 0)
+    error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(dup2), 1, SCMP_A0(SCMP_CMP_GE, kGivenReportFd));
+  if (error == 0)
+    error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setrlimit), 1, SCMP_A0(SCMP_CMP_EQ, RLIMIT_CPU));
   if (error == 0)
     error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1, SCMP_A0(SCMP_CMP_EQ, kReportFd));
   if (error == 0) {

@@ -2,10 +2,8 @@
 #include "sandbox/health.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 
 namespace orrery::sandbox {
@@ -39,12 +37,6 @@ int OpenDescriptors() {
   std::error_code error;
   const std::filesystem::directory_iterator folder("/proc/self/fd", error);
   return error ? 0 : static_cast<int>(std::distance(begin(folder), end(folder)));
-}
-
-uint64_t ResidentBytes() {
-  std::ifstream file("/proc/self/statm");
-  uint64_t total = 0, resident = 0;
-  return file >> total >> resident ? resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
 }  // namespace orrery::sandbox

@@ -30,8 +30,7 @@ class Health {
   std::optional<Vitals> young_;
 };
 
-// The supervisor's own open descriptors and resident bytes, as /proc tells; zeros where it does not.
+// The supervisor's own open descriptors, as /proc tells; zero where it does not.
 int OpenDescriptors();
-uint64_t ResidentBytes();
 
 }  // namespace orrery::sandbox

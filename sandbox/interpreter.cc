@@ -160,12 +160,11 @@ constexpr rlim_t kMaxProcesses = 4096;  // a second line: the filter lets nobody
 
 // Address space is limited to what the warm interpreter has plus `memory_bytes`. Processes are counted for each user:
 // they are limited only where the sandbox has users of its own.
-void LimitResources(uint64_t memory_bytes, uint64_t cpu_seconds, bool own_users) {
+void LimitResources(uint64_t memory_bytes, bool own_users) {
   std::ifstream file("/proc/self/statm");
   uint64_t pages = 0;
   if (!(file >> pages)) Die("/proc/self/statm", "cannot be read");
   Limit(RLIMIT_AS, pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) + memory_bytes);
-  Limit(RLIMIT_CPU, cpu_seconds);
   if (own_users) Limit(RLIMIT_NPROC, kMaxProcesses);
   Limit(RLIMIT_FSIZE, 0);
   Limit(RLIMIT_CORE, 0);
@@ -237,9 +236,19 @@ Pause ReportException(const Helpers& helpers) {
   return pause;
 }
 
+// What holds of each step's process: its processor time, which counts from the fork, and whether it asks to go with its
+// supervisor.
+struct StepLimits {
+  rlim_t cpu_seconds;
+  bool parent_death;
+};
+
 // In the new process, before any of the guest's code: its own descriptors and no others.
-Pause RunStep(const Helpers& helpers, bool parent_death) {
-  if (parent_death) prctl(PR_SET_PDEATHSIG, SIGKILL);
+Pause RunStep(const Helpers& helpers, const StepLimits& limits) {
+  if (limits.parent_death) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // The zygote itself has no such limit, since its forks add up. The call that the filter knows, not glibc's prlimit.
+  const rlimit cpu{limits.cpu_seconds, limits.cpu_seconds};
+  if (syscall(SYS_setrlimit, RLIMIT_CPU, &cpu) != 0) _exit(1);
   dup2(kGivenReportFd, kReportFd);
   dup2(kGivenOutputFd, kOutputFd);
   close_range(kReportFd + 1, kGivenCodeFd - 1, 0);
@@ -267,22 +276,19 @@ Pause RunStep(const Helpers& helpers, bool parent_death) {
   return pause;
 }
 
-[[noreturn]] void Serve(const Helpers& helpers, bool parent_death) {
-  Pause pause = Pause::kOk;
-  uint64_t reason = 0;
+[[noreturn]] void Serve(const Helpers& helpers, const StepLimits& limits) {
+  Pause ended = Pause::kOk;  // how this process's own step did
+  uint64_t reason = 0;       // why the last fork failed
   for (;;) {
+    const Pause pause = reason == 0 ? ended : Pause::kNoFork;
     const long child = syscall(SYS_clone, kForkFlags, 0, kPauseMagic, static_cast<uint64_t>(pause), reason);
+    reason = child < 0 ? static_cast<uint64_t>(errno) : 0;
+    if (reason == ENOSYS) _exit(1);  // nobody grants forks any more: the supervisor is gone
     if (child == 0) {
-      pause = RunStep(helpers, parent_death);
-      reason = 0;
-      continue;
+      ended = RunStep(helpers, limits);
+    } else {
+      CloseFrom(kReportFd + 1);
     }
-    if (child < 0 && errno == ENOSYS) _exit(1);  // nobody grants forks any more: the supervisor is gone
-    if (child < 0) {
-      pause = Pause::kNoFork;
-      reason = static_cast<uint64_t>(errno);
-    }
-    CloseFrom(kReportFd + 1);
   }
 }
 
@@ -298,7 +304,7 @@ int Main(int argc, char** argv) {
   UseOrdinaryPages();
   JoinMappings();
   ResetClock();
-  LimitResources(std::strtoull(argv[3], nullptr, 10), std::strtoull(argv[4], nullptr, 10), !parent_death);
+  LimitResources(std::strtoull(argv[3], nullptr, 10), !parent_death);
   const int opened = open("/dev/null", O_RDWR | O_CLOEXEC);
   // The filter lets only descriptors from kGivenReportFd on be put into another's place.
   const int null = opened < 0 ? -1 : fcntl(opened, F_DUPFD_CLOEXEC, kGivenReportFd);
@@ -310,7 +316,7 @@ int Main(int argc, char** argv) {
   // Guests' standard error goes nowhere; until here it carried what kept us from starting.
   if (dup2(null, STDERR_FILENO) < 0) Die("standard error", std::strerror(errno));
   CloseFrom(kReportFd + 1);
-  Serve(helpers, parent_death);
+  Serve(helpers, {std::strtoull(argv[4], nullptr, 10), parent_death});
 }
 
 }  // namespace

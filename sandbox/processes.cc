@@ -36,7 +36,7 @@ constexpr rlim_t kStackBytes = rlim_t{8} << 20;
   const int null = open("/dev/null", O_RDWR);
   if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(report, kReportFd) < 0) _exit(126);
   std::string memory = std::to_string(setup.memory_bytes);
-  std::string cpu = std::to_string(static_cast<uint64_t>(std::ceil(setup.wall_seconds)) + 1);
+  std::string cpu = std::to_string(static_cast<uint64_t>(std::ceil(kReplayPatience * setup.wall_seconds)) + 1);
   std::array<const char*, 8> arguments = {setup.interpreter.c_str(),
                                           setup.zygote.c_str(),
                                           setup.packages.c_str(),
@@ -118,13 +118,21 @@ MemoryUse ReadMemoryUse(pid_t pid) {
   }
   std::ifstream stat(folder + "/stat");
   std::string rest;
-  std::getline(stat, rest,
-               ')');  // the program's name; then state and the eight numbers up to the faults that needed no disk
+  std::getline(stat, rest, ')');  // the program's name; seven fields after it come the faults that needed no disk
   for (int field = 0; field < 7; ++field) stat >> rest;
   uint64_t faults = 0;
-  stat >> rest >> faults;
+  stat >> faults;
   use.touched_bytes = faults * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   return use;
+}
+
+std::optional<uint64_t> OutOfMemoryKills() {
+  std::ifstream file("/proc/vmstat");
+  uint64_t count = 0;
+  for (std::string key; file >> key >> count;) {
+    if (key == "oom_kill") return count;
+  }
+  return std::nullopt;
 }
 
 std::vector<pid_t> Children() {

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ struct MemoryUse {
 
 // Zeros where /proc does not say.
 MemoryUse ReadMemoryUse(pid_t pid);
+
+// How often this system has killed a process for want of memory, in a group or at all; nothing where it does not say.
+std::optional<uint64_t> OutOfMemoryKills();
 
 // This process's children; none where /proc does not say.
 std::vector<pid_t> Children();

@@ -132,8 +132,10 @@ void RunningStep::ConcludeDeath(double wall_seconds, StepResult& result) const {
   if ((signal == SIGKILL || signal == SIGXCPU) && out_of_time) {
     result.verdict = Verdict::kTimeOut;
     result.error = "processor";
+  } else if (signal == SIGKILL && starved) {
+    result.verdict = Verdict::kMemoryLimit;
   } else if (signal == SIGKILL) {
-    result.verdict = Verdict::kMemoryLimit;  // we did not send it: the kernel did, for want of memory
+    result.error = "something outside the sandbox killed the step";  // not its own fault: no verdict
   } else {
     result.verdict = Verdict::kSignal;
     result.error = SignalName(signal);

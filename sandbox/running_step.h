@@ -46,7 +46,9 @@ struct RunningStep {
   std::string error;
   std::optional<Paused> paused;
   std::optional<Paused> unforked;  // the parent's word that the fork failed
+  bool orphaned = false;           // the parent did something else than forking it
   bool gone = false;
+  bool starved = false;  // it is gone, and the system has killed a process for want of memory
   int status = 0;
   rusage usage{};
 

@@ -11,6 +11,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
+
+#include "base/memory.h"
 
 namespace orrery::sandbox {
 namespace {
@@ -46,6 +49,7 @@ Supervisor::Supervisor(int client, const Setup& setup, Zygote zygote)
       listener_(std::move(zygote.listener)),
       grants_(listener_.get()),
       signals_(SignalDescriptor()) {
+  memory_kills_ = OutOfMemoryKills();
   snapshots_[""].pid = zygote_;
   snapshots_[""].anonymous_bytes = ReadMemoryUse(zygote_).anonymous_bytes;
 }
@@ -87,6 +91,13 @@ StepResult Supervisor::Run(const StepRequest& request) {
     ++losses;
   }
   if (broken_) return Internal("the interpreter that steps are forked from died");
+  if (outcome.meddled) {
+    // Whatever is asked of it: a verdict about its code, which another sandbox would come to as well.
+    StepResult result;
+    result.verdict = Verdict::kRuntimeError;
+    result.error = "a step before it left an interpreter that takes no further step";
+    return result;
+  }
   if (outcome.parent_lost) return Internal("snapshots die as soon as they are made");
   if (depth < request.parents.size()) {
     const auto& replay = outcome.result;
@@ -102,7 +113,7 @@ StepResult Supervisor::Run(const StepRequest& request) {
   }
   Evict();
   result.poisoned = Examine();
-  result.wall_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  result.wall_seconds = SecondsSince(start);
   return result;
 }
 
@@ -127,9 +138,13 @@ Supervisor::Outcome Supervisor::RunOn(const std::string& parent_key, const Step&
     return outcome;
   }
   parent->second.used = requests_;
-  const auto deadline =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(wall_seconds));
+  const auto deadline = SecondsFromNow(wall_seconds);
   Wait(current, deadline);
+  if (current.orphaned) {
+    End(current);
+    outcome.parent_lost = outcome.meddled = true;
+    return outcome;
+  }
   const bool late = !current.paused && !current.gone && !current.unforked && !current.TooMuch();
   Judge(current, late, wall_seconds, outcome);
   AwaitPause(parent_key);
@@ -137,8 +152,7 @@ Supervisor::Outcome Supervisor::RunOn(const std::string& parent_key, const Step&
 }
 
 void Supervisor::AwaitPause(const std::string& key) {
-  const auto patience =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kPatienceSeconds));
+  const auto patience = SecondsFromNow(kPatienceSeconds);
   auto snapshot = snapshots_.find(key);
   while (snapshot != snapshots_.end() && !snapshot->second.paused && Clock::now() < patience) {
     Pump(nullptr, 100);
@@ -177,16 +191,21 @@ std::string Supervisor::Examine() {
 
 void Supervisor::Wait(RunningStep& current, Clock::time_point deadline) {
   const auto begin = Clock::now();
-  while (!current.paused && !current.gone && !current.unforked && !current.TooMuch() && !broken_) {
+  while (!current.paused && !current.gone && !current.unforked && !current.orphaned && !current.TooMuch() && !broken_) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return;
     const bool known = current.pid != 0;
     Pump(&current, static_cast<int>(std::min<int64_t>(left, 1000)));
     if (!known && current.pid != 0) {
       ++forks_;
-      quickest_ = std::min(quickest_, std::chrono::duration<double>(Clock::now() - begin).count());
+      quickest_ = std::min(quickest_, SecondsSince(begin));
     }
   }
+}
+
+bool Supervisor::Starved() {
+  const auto before = std::exchange(memory_kills_, OutOfMemoryKills());
+  return !before || !memory_kills_ || *memory_kills_ > *before;
 }
 
 void Supervisor::Judge(RunningStep& current, bool late, double wall_seconds, Outcome& outcome) {
@@ -219,6 +238,7 @@ void Supervisor::Judge(RunningStep& current, bool late, double wall_seconds, Out
     result.error = "a step was forked and did not show itself";
     return;
   }
+  current.starved = current.gone && WIFSIGNALED(current.status) && WTERMSIG(current.status) == SIGKILL && Starved();
   current.Conclude(late, wall_seconds, result);
 }
 
@@ -261,15 +281,18 @@ void Supervisor::TakePauses(RunningStep* current) {
       }
       continue;
     }
-    if (paused->magic != kPauseMagic) {  // it runs what its guest left running: not a snapshot
+    const bool waited_for = current != nullptr && current->parent == paused->pid && current->pid == 0;
+    const bool no_fork = waited_for && paused->state == Pause::kNoFork;
+    // It runs what its guest left running: not a snapshot. That a fork failed is the zygote's to say, which has no
+    // guest.
+    if (paused->magic != kPauseMagic || (no_fork && paused->pid != zygote_)) {
+      if (waited_for) current->orphaned = true;
       Kill(paused->pid);
       snapshots_.erase(known);
       continue;
     }
     known->second.paused = paused;
-    if (current != nullptr && current->parent == paused->pid && current->pid == 0 && paused->state == Pause::kNoFork) {
-      current->unforked = paused;
-    }
+    if (no_fork) current->unforked = paused;
   }
 }
 
@@ -295,8 +318,7 @@ void Supervisor::Reap(RunningStep* current) {
 }
 
 void Supervisor::End(RunningStep& current) {
-  const auto patience =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kPatienceSeconds));
+  const auto patience = SecondsFromNow(kPatienceSeconds);
   for (const pid_t child : Children()) {
     if (current.pid == 0 && dying_.count(child) == 0 && FindSnapshot(child) == snapshots_.end()) current.pid = child;
   }

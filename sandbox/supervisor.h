@@ -9,13 +9,13 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 
+#include "base/clock.h"
 #include "sandbox/descriptor.h"
 #include "sandbox/grants.h"
 #include "sandbox/health.h"
@@ -39,8 +39,6 @@ class Supervisor {
   bool broken() const { return broken_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   struct Snapshot {
     pid_t pid = 0;
     std::optional<Paused> paused;  // nothing while it forks a child
@@ -52,6 +50,7 @@ class Supervisor {
   struct Outcome {
     StepResult result;
     bool parent_lost = false;      // nothing was run: the snapshot died
+    bool meddled = false;          // and that because its guest had made something else of it
     std::optional<Paused> paused;  // of a step that ended ok
   };
 
@@ -63,6 +62,8 @@ class Supervisor {
   void AwaitPause(const std::string& key);
   bool Fork(Snapshot& parent, const Step& step, RunningStep& current);
   void Wait(RunningStep& current, Clock::time_point deadline);
+  // Whether the system has killed a process for want of memory since this was asked last; true where it does not say.
+  bool Starved();
   void Judge(RunningStep& current, bool late, double wall_seconds, Outcome& outcome);
   // Now and then a look at what must not grow; empty, or why this supervisor should be replaced.
   std::string Examine();
@@ -87,6 +88,7 @@ class Supervisor {
   std::set<pid_t> dying_;                      // killed, not yet reaped
   uint64_t requests_ = 0;
   bool broken_ = false;
+  std::optional<uint64_t> memory_kills_;  // of the whole system, as last seen
   Health health_;
   uint64_t forks_ = 0;
   double quickest_ = 1e9;  // seconds from a grant to the child's hello, since the last look

@@ -12,6 +12,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/clock.h"
+
 namespace orrery::sandbox {
 namespace {
 
@@ -208,8 +210,6 @@ Status SendFrame(int socket, std::string_view payload) {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 Status ReceiveExactly(int socket, char* to, size_t size, bool forever, Clock::time_point deadline) {
   while (size > 0) {
     int wait = -1;
@@ -234,8 +234,7 @@ Status ReceiveExactly(int socket, char* to, size_t size, bool forever, Clock::ti
 
 StatusOr<std::string> ReceiveFrame(int socket, double seconds) {
   const bool forever = seconds < 0;
-  const auto deadline =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(forever ? 0 : seconds));
+  const auto deadline = SecondsFromNow(forever ? 0 : seconds);
   uint32_t size = 0;
   ORRERY_RETURN_IF_ERROR(ReceiveExactly(socket, reinterpret_cast<char*>(&size), sizeof(size), forever, deadline));
   if (size > kMaxFrame) return Corrupt("a message claims {} bytes; {} are allowed", size, kMaxFrame);

@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/clock.h"
+
 namespace orrery::simulation {
 namespace {
 
@@ -49,7 +51,7 @@ model::Generation SimulatedEngine::Answer(const Waiting& request) const {
 }
 
 StatusOr<std::vector<model::Generation>> SimulatedEngine::Step() {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   std::vector<model::Generation> finished;
   const size_t count = std::min(waiting_.size(), pace_.requests_a_batch);
   finished.reserve(count);
@@ -62,7 +64,7 @@ StatusOr<std::vector<model::Generation>> SimulatedEngine::Step() {
     ++counters_.batches;
     counters_.rows += count;
     Take(pace_.batch);
-    counters_.busy_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    counters_.busy_seconds += SecondsSince(begin);
   }
   return finished;
 }

@@ -57,6 +57,7 @@ Observed ObservedOf(const Candidate& candidate) {
       case StepKind::CodeStep: observed.kind = Kind::kStep; break;
       case StepKind::FinalCode: observed.kind = Kind::kFinal; break;
       case StepKind::Answer: observed.kind = Kind::kAnswer; break;
+      case StepKind::Words: break;  // refused below
     }
   } else if (candidate.verdict() != schema::Verdict::NotRun) {
     observed.kind = Kind::kFailed;
@@ -308,11 +309,14 @@ void FitTexts(const Trees& trees, Profile* profile) {
 Status FitPolicy(const FitInput& input, Profile* profile) {
   std::vector<ObservedTree> observed;
   size_t index = 0;
+  bool in_words = false;
   ORRERY_RETURN_IF_ERROR(input.store->ForEachTree([&](std::string_view, const store::TreeChunk& record) {
+    in_words = in_words || record->in_words();
     if (!input.only || input.only(index)) observed.push_back(ObservedOf(*record, input.rules));
     ++index;
     return true;
   }));
+  if (in_words) return InvalidInput("expected a campaign whose steps are code; of this one they are words");
   Trees trees;
   for (const ObservedTree& tree : observed) trees.push_back(&tree);
   if (trees.empty()) return NotFound("the store holds no finished tree to fit to");

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "sandbox/sandbox.h"
 #include "tests/sandbox/processes.h"
 
@@ -193,17 +194,16 @@ TEST_P(DeathTest, OfTheSupervisorFiftyTimesAtRandom) {
         ASSERT_EQ(result.output, "12497500\n");
       }
     }
-    const auto died = std::chrono::steady_clock::now();
+    const auto died = Clock::now();
     killer.join();
     const auto left = [&] {
       const auto now = Descendants("interpreter");
       return std::any_of(family.begin(), family.end(),
                          [&](pid_t pid) { return std::find(now.begin(), now.end(), pid) != now.end(); });
     };
-    while (left() && std::chrono::steady_clock::now() < died + std::chrono::seconds(5))
-      std::this_thread::sleep_for(milliseconds(1));
+    while (left() && Clock::now() < died + std::chrono::seconds(5)) std::this_thread::sleep_for(milliseconds(1));
     ASSERT_FALSE(left());
-    longest = std::max(longest, std::chrono::duration<double>(std::chrono::steady_clock::now() - died).count());
+    longest = std::max(longest, SecondsSince(died));
   }
   std::printf("%d kills; the longest that an orphan lived: %.3f s\n", kTimes, longest);
   EXPECT_LT(longest, 1);

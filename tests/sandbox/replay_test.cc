@@ -102,6 +102,20 @@ TEST(Replay, SnapshotsStayWithinTheirMemory) {
   EXPECT_EQ((*sandbox)->Run({{{big, 1}}, {"raise ValueError(len(data))", 2}}).steps_executed, 2) << "96 MiB do not fit";
 }
 
+TEST(Replay, InheritedMemoryCountsWhereAStepWroteToIt) {
+  auto options = Options(64);
+  options.snapshot_bytes = uint64_t{120} << 20;
+  auto sandbox = Sandbox::Start(options);
+  ASSERT_TRUE(sandbox.ok()) << sandbox.status();
+  const Step big{"data = bytearray(48 << 20)", 1};
+  const Step first{"data[::4096] = bytes([1]) * (len(data) >> 12)", 2}, second{first.code, 3};
+  EXPECT_EQ((*sandbox)->Run({{}, big}).verdict, Verdict::kOk);
+  EXPECT_EQ((*sandbox)->Run({{big}, first}).verdict, Verdict::kOk);
+  EXPECT_EQ((*sandbox)->Run({{big, first}, {"raise ValueError", 4}}).steps_executed, 1);
+  EXPECT_EQ((*sandbox)->Run({{big}, second}).verdict, Verdict::kOk);
+  EXPECT_EQ((*sandbox)->Run({{big, first}, {"raise ValueError", 4}}).steps_executed, 2) << "144 MiB do not fit";
+}
+
 TEST(Replay, APrefixThatFailsOnReplayIsNobodysFault) {
   const auto sandbox = Start(0);
   ASSERT_TRUE(sandbox);

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "base/memory.h"
 #include "sandbox/health.h"
 #include "sandbox/landlock.h"
 
