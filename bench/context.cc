@@ -5,13 +5,11 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <fstream>
 
 #include "base/memory.h"
 #include "bench/figure.h"
@@ -38,12 +36,6 @@ int Number(std::string_view name, std::string_view prefix) {
   int number = 0;
   const auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
   return error == std::errc() && end == name.data() + name.size() ? std::max(0, number) : 0;
-}
-
-uint64_t ResidentBytes() {
-  uint64_t pages = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> pages >> resident;
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 class Bench {
@@ -75,8 +67,9 @@ class Bench {
     return element * 2 * static_cast<uint64_t>(shape_.key_width()) * static_cast<uint64_t>(shape_.layers);
   }
 
-  StatusOr<std::unique_ptr<model::Engine>> Load(uint64_t tokens) const {
+  StatusOr<std::unique_ptr<model::Engine>> Load(uint64_t tokens, int sequences = 1) const {
     model::EngineOptions options;
+    options.max_batch_rows = std::max(options.max_batch_rows, sequences);
     options.threads = options_.sides.threads;
     options.precision = PrecisionOf(options_.sides.precision);
     options.kv_bytes = tokens * TokenBytes();
@@ -127,7 +120,8 @@ class Bench {
     const int prefixes = (sequences + kSiblings - 1) / kSiblings;
     // A page of its own for each, those of the prefixes, and one over.
     const uint64_t pages = static_cast<uint64_t>(sequences) * 2 + uint64_t(prefixes) * kPrefixTokens / 32 + 64;
-    ORRERY_ASSIGN_OR_RETURN(const auto engine, Load(pages * 32));
+    ORRERY_ASSIGN_OR_RETURN(const auto engine, Load(pages * 32, sequences));
+    int alive = 0;  // that have their first token
     malloc_trim(0);
     const uint64_t before = ResidentBytes();
     for (int i = 0; i < sequences; ++i) {
@@ -137,9 +131,12 @@ class Bench {
       request.max_new_tokens = 31;  // with the prompt's last token one page
       request.sampling.temperature = 0.7f;
       request.random = {1, request.id};
+      request.on_token = [&alive, first = true](model::TokenId, double) mutable {
+        alive += std::exchange(first, false);
+      };
       ORRERY_RETURN_IF_ERROR(engine->Submit(std::move(request)));
     }
-    while (engine->Counters().tokens_generated < static_cast<uint64_t>(sequences)) {
+    while (alive < sequences) {
       ORRERY_ASSIGN_OR_RETURN(const auto finished, engine->Step());
       if (!finished.empty()) return Failed("a sequence ended before all of them were alive");
     }

@@ -10,9 +10,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "kernels/cuda/cuda_device.h"
 #include "model/random_weights.h"
@@ -55,10 +55,6 @@ ModelShape ShapeOf(const std::string& name, int context) {
   return Qwen2(28, 3584, 18944, {28, 4, 128}, context);
 }
 
-double Seconds(std::chrono::steady_clock::time_point since) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
-}
-
 class Bench {
  public:
   Bench(const ModelShape& shape, kernels::Device& device, double bytes_per_second, int context)
@@ -75,16 +71,16 @@ class Bench {
       for (int p = 0; p < kSharedPages; ++p) pages[s].push_back(p);
       for (int p = 0; p < own_pages_; ++p) pages[s].push_back(kSharedPages + s * own_pages_ + p);
     }
-    auto start = std::chrono::steady_clock::now();
+    auto start = Clock::now();
     constexpr int kWarmUp = 4;
     for (int step = 0; step < kSteps; ++step) {
-      if (step == kWarmUp) start = std::chrono::steady_clock::now();
+      if (step == kWarmUp) start = Clock::now();
       std::vector<BatchRow> rows;
       for (int s = 0; s < sequences; ++s) rows.push_back({s * 7 % 1000, context_ + step, pages[s].data(), true});
       transformer_.Forward(rows, [](int, int, const float*, ptrdiff_t) {});
       ORRERY_RETURN_IF_ERROR(device_.status());
     }
-    const double seconds = Seconds(start) / (kSteps - kWarmUp);
+    const double seconds = SecondsSince(start) / (kSteps - kWarmUp);
     const double own_tokens = double(sequences) * (context_ - kSharedPages * kPageTokens);
     const double bytes = WeightBytes() + PageTokenBytes() * (kSharedPages * kPageTokens + own_tokens);
     Line(fmt::format("decode-{}", sequences), sequences / seconds, seconds, bytes);
@@ -97,7 +93,7 @@ class Bench {
     for (int p = 0; p <= batches * kMaxRows / kPageTokens; ++p) pages.push_back(p);
     double seconds = 0;
     for (const bool timed : {false, true}) {
-      const auto start = std::chrono::steady_clock::now();
+      const auto start = Clock::now();
       for (int b = 0; b < batches; ++b) {
         std::vector<BatchRow> rows;
         for (int i = 0; i < kMaxRows; ++i) {
@@ -107,7 +103,7 @@ class Bench {
         transformer_.Forward(rows, [](int, int, const float*, ptrdiff_t) {});
         ORRERY_RETURN_IF_ERROR(device_.status());
       }
-      if (timed) seconds = Seconds(start) / batches;
+      if (timed) seconds = SecondsSince(start) / batches;
     }
     Line("prompt", kMaxRows / seconds, seconds, WeightBytes() * kMaxRows / kernels::cuda::kProductRows);
     return absl::OkStatus();
@@ -152,11 +148,11 @@ Status Train(int number, const ModelShape& shape, bool tied, uint64_t memory_byt
   model::Trainer trainer(parameters, network, *ops, objective, {.epochs = 1, .batch = kTexts, .rate = 1e-5f});
   ORRERY_RETURN_IF_ERROR(trainer.Step().status());
   ops->Finish();
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   while (!trainer.Done()) ORRERY_RETURN_IF_ERROR(trainer.Step().status());
   ops->Finish();
   ORRERY_RETURN_IF_ERROR(ops->status());
-  const double seconds = Seconds(start) / kTimed, tokens = double(kTexts) * kLength;
+  const double seconds = SecondsSince(start) / kTimed, tokens = double(kTexts) * kLength;
   // Forward once, backward twice: two operations a weight and token each. A table that is only looked up is no product.
   const double weights =
       static_cast<double>(parameters.count()) - (tied ? 0.0 : static_cast<double>(shape.vocabulary) * shape.width);

@@ -8,9 +8,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <thread>
 
+#include "base/clock.h"
 #include "bench/figure.h"
 #include "bench/product.h"
 #include "bench/roofline.h"
@@ -19,8 +19,6 @@
 
 namespace orrery::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::vector<std::string> models = {"qwen2.5-coder-0.5b-instruct", "smollm2-135m-instruct"};
@@ -52,7 +50,7 @@ double SecondsOf(int copies, Fn&& call) {
   while (rounds.size() < 3 || (all < 0.15 && rounds.size() < 200)) {
     const auto start = Clock::now();
     for (int i = 0; i < copies; ++i) call(i);
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    const double seconds = SecondsSince(start);
     rounds.push_back(seconds / copies);
     all += seconds;
   }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/replay.h"
 
-#include <chrono>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace orrery::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 class Player {
  public:
@@ -27,7 +26,7 @@ class Player {
       before = after;
       for (const auto& generation : finished) ORRERY_RETURN_IF_ERROR(Took(generation));
     }
-    played_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    played_.seconds = SecondsSince(begin);
     played_.rows = engine_.Counters().rows - first.rows;
     played_.batches = engine_.Counters().batches - first.batches;
     return played_;

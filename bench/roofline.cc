@@ -4,21 +4,18 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <dnnl.hpp>
 #include <vector>
 
+#include "base/clock.h"
 #include "bench/product.h"
 #include "kernels/thread_pool.h"
 
 namespace orrery::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using DataType = dnnl::memory::data_type;
-
-double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 // Bytes a second that all threads read together from memory that no cache holds.
 double MeasureMemory(kernels::ThreadPool& pool) {
@@ -35,7 +32,7 @@ double MeasureMemory(kernels::ThreadPool& pool) {
       for (size_t i = begin; i < end; ++i) sum += memory[i];
       sums[static_cast<size_t>(part) * 8] += sum;
     });
-    best = std::min(best, Since(start));
+    best = std::min(best, SecondsSince(start));
   }
   // The sums are used, so that the reading is not left out.
   return sums[0] == 0 ? 0 : kWords * sizeof(uint64_t) / best;
@@ -48,7 +45,7 @@ double Fastest(Fn&& fn) {
   for (int i = 0; i < 3 || (all < 0.1 && i < 1000); ++i) {
     const auto start = Clock::now();
     fn();
-    const double seconds = Since(start);
+    const double seconds = SecondsSince(start);
     best = std::min(best, seconds);
     all += seconds;
   }

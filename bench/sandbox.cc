@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/paths.h"
 #include "bench/figure.h"
 #include "bench/sandbox_recorded.h"
@@ -20,7 +21,6 @@
 namespace orrery {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using sandbox::Sandbox;
 using sandbox::StepRequest;
 
@@ -119,7 +119,7 @@ void InFlight() {
     });
   }
   for (auto& thread : threads) thread.join();
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const double seconds = SecondsSince(start);
   const double cores = std::max(1U, std::thread::hardware_concurrency());
   Report("in-flight-64", "steps_per_second_per_core", kPaths * kDepth / seconds / cores, "steps/s",
          fmt::format("{} paths to depth {}, {} sandboxes, {} cores, teardown of dropped snapshots included", kPaths,
@@ -147,7 +147,7 @@ void AgainstReplay() {
         Check(sandbox->Run(request), 0);
         request.parents.push_back(request.step);
       }
-      seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+      seconds.push_back(SecondsSince(start));
     }
     return Percentile(seconds, 0.5);
   };

@@ -7,20 +7,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.h"
 #include "base/paths.h"
-#include "runners/settings.h"
+#include "runners/common/settings.h"
 #include "store/recorded_steps.h"
 
 extern char** environ;
 
 namespace orrery {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 // What came back is not looked at: the sandbox's own run has checked it.
 Status RunProcess(const std::vector<std::string>& line) {

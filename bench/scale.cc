@@ -102,6 +102,16 @@ class Cases {
   Cases(const Options& options, std::shared_ptr<const simulation::Profile> profile)
       : options_(options), profile_(std::move(profile)) {}
 
+  Status Check() const {
+    for (const std::string& name : options_.cases) {
+      if (name != InFlightName() && name != SimulateName() && name != "actors") {
+        return InvalidInput("--case={}: expected {}, {} or actors (--in-flight and --problems set the sizes)", name,
+                            InFlightName(), SimulateName());
+      }
+    }
+    return absl::OkStatus();
+  }
+
   bool Wanted(const std::string& name) const {
     return options_.cases.empty() || std::ranges::find(options_.cases, name) != options_.cases.end();
   }
@@ -119,7 +129,7 @@ class Cases {
 
   // As many trees at once as make so many rollouts, each a single wave.
   Status InFlight() {
-    const std::string name = "in-flight-" + Short(options_.in_flight);
+    const std::string name = InFlightName();
     if (!Wanted(name)) return absl::OkStatus();
     ScaleSetting setting = Setting(options_.in_flight / static_cast<uint64_t>(options_.wave));
     setting.rules.rollouts = setting.rules.wave = options_.wave;
@@ -143,7 +153,7 @@ class Cases {
 
   // A whole campaign with few trees alive, and what one of another size costs for each problem.
   Status Simulate() {
-    const std::string name = "simulate-" + Short(options_.problems);
+    const std::string name = SimulateName();
     if (!Wanted(name)) return absl::OkStatus();
     Told few;
     if (options_.against > 0) {
@@ -194,6 +204,9 @@ class Cases {
     return told;
   }
 
+  std::string InFlightName() const { return "in-flight-" + Short(options_.in_flight); }
+  std::string SimulateName() const { return "simulate-" + Short(options_.problems); }
+
   const Options& options_;
   const std::shared_ptr<const simulation::Profile> profile_;
 };
@@ -211,6 +224,7 @@ StatusOr<std::shared_ptr<const simulation::Profile>> LoadProfile(const Options& 
 Status Run(const Options& options) {
   ORRERY_ASSIGN_OR_RETURN(auto profile, LoadProfile(options));
   Cases cases(options, std::move(profile));
+  ORRERY_RETURN_IF_ERROR(cases.Check());
   ORRERY_RETURN_IF_ERROR(cases.InFlight());
   ORRERY_RETURN_IF_ERROR(cases.Simulate());
   cases.Actors();  // last: what it made stays with this process

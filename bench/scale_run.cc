@@ -2,13 +2,12 @@
 #include "bench/scale_run.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <fstream>
 
 #include "actors/system.h"
+#include "base/clock.h"
+#include "base/memory.h"
 #include "simulation/slow_store.h"
 #include "store/summary.h"
 
@@ -16,12 +15,6 @@ namespace orrery::bench {
 namespace {
 
 namespace fs = std::filesystem;
-
-uint64_t ResidentBytes() {
-  uint64_t size = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> size >> resident;
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
 
 uint64_t BytesBelow(const fs::path& folder) {
   uint64_t bytes = 0;
@@ -95,10 +88,8 @@ StatusOr<ScaleFigures> RunScale(const ScaleSetting& setting) {
     sandboxes.push_back(std::make_shared<simulation::SimulatedSandbox>(setting.pace));
 
   ScaleFigures figures;
-  const auto begin = std::chrono::steady_clock::now();
-  const auto seconds = [begin] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  };
+  const auto begin = Clock::now();
+  const auto seconds = [begin] { return SecondsSince(begin); };
   const auto outcome = actors::RunCampaign(
       {.context = context,
        .problems = {setting.problems,

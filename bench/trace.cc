@@ -9,7 +9,7 @@
 #include "base/paths.h"
 #include "model/prompt_tokens.h"
 #include "reasoning/step.h"
-#include "runners/settings.h"
+#include "runners/common/settings.h"
 #include "schema/config.h"
 
 namespace orrery::bench {
@@ -19,8 +19,6 @@ using store::Path;
 
 // Bytes of a program's output that enter a prompt, as in a campaign.
 constexpr size_t kOutputLimit = 4096;
-
-std::string TextOf(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
 
 class TreeReader {
  public:
@@ -55,8 +53,8 @@ class TreeReader {
       if (candidates == nullptr || path[depth] >= candidates->size())
         return Corrupt("an expansion's path takes candidate {} at depth {}, where there is none", path[depth], depth);
       const schema::Candidate& candidate = *candidates->Get(path[depth]);
-      if (candidate.verdict() == schema::Verdict::Ok) printed += TextOf(candidate.output());
-      std::string text = TextOf(candidate.text());
+      if (candidate.verdict() == schema::Verdict::Ok) printed += GetString(candidate.output());
+      std::string text = GetString(candidate.text());
       if (candidate.kind() == schema::StepKind::FinalCode) text += reasoning::OutputBlock(printed, kOutputLimit);
       const auto more = tokenizer_.EncodeContinuation(text, model::SpecialTokens::kPlain);
       tokens.insert(tokens.end(), more.begin(), more.end());
@@ -130,7 +128,7 @@ StatusOr<Workload> ReadTrace(const TraceOptions& options, const WorkMaker& maker
   ORRERY_RETURN_IF_ERROR(store->ForEachTree([&](std::string_view problem, const store::TreeChunk& tree) {
     std::vector<model::TokenId> head = Text(*maker.tokenizer, 8, maker.salt);
     const auto question =
-        model::EncodePrompt(*maker.tokenizer, reasoning::Prompt(prompt, {.question = TextOf(tree->question())}));
+        model::EncodePrompt(*maker.tokenizer, reasoning::Prompt(prompt, {.question = GetString(tree->question())}));
     head.insert(head.end(), question.begin(), question.end());
     auto groups = TreeRequests(*tree, *maker.tokenizer, head, options.expansions);
     if (!groups.ok()) failure = Annotate(groups.status(), problem);

@@ -9,7 +9,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -18,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/paths.h"
 #include "model/hf_export.h"
 #include "model/registry.h"
@@ -113,9 +113,9 @@ StatusOr<double> TokensPerSecond(const Options& options, const Case& bench_case,
                          {.epochs = 1, .batch = bench_case.batch, .rate = 1e-5f});
   std::vector<double> seconds;
   while (!trainer.Done()) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     ORRERY_RETURN_IF_ERROR(trainer.Step().status());
-    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    seconds.push_back(SecondsSince(start));
   }
   seconds.erase(seconds.begin());
   std::ranges::nth_element(seconds, seconds.begin() + std::ssize(seconds) / 2);

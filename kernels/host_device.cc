@@ -14,6 +14,7 @@ namespace orrery::kernels {
 namespace {
 
 constexpr int kAttentionRows = 32;  // rows of a unit of attention
+constexpr int kTiledRows = 48;      // with fewer, weights are waited for, whatever the order of rows
 constexpr size_t kHugePage = size_t{2} << 20;
 
 // Zeroed memory that costs nothing until it is touched. What is large begins at a huge page's border: rows far apart
@@ -106,19 +107,19 @@ class HostDevice : public Device {
 
   void Product(const WeightMatrix& matrix, const Buffer& input, int rows, Buffer& y) override {
     const ptrdiff_t stride = OutputStride(matrix);
-    const void* x_rows = InputOf(matrix, input, rows);
+    const Input x_rows = InputOf(matrix, input, rows);
     pool_.ParallelFor(matrix.blocks(), [&](int block, int) {
-      Packed(matrix).Multiply(block, x_rows, rows, Floats(y) + ptrdiff_t{block} * matrix.block_columns(), stride);
+      x_rows.Multiply(matrix, block, rows, Floats(y) + ptrdiff_t{block} * matrix.block_columns(), stride);
     });
   }
 
   void AddProduct(const WeightMatrix& matrix, const Buffer& input, int rows, Buffer& x) override {
     const int stride = matrix.block_columns();
-    const void* x_rows = InputOf(matrix, input, rows);
+    const Input x_rows = InputOf(matrix, input, rows);
     Reserve(rows, stride);
     pool_.ParallelFor(matrix.blocks(), [&](int block, int thread) {
       float* product = Scratch(thread);
-      Packed(matrix).Multiply(block, x_rows, rows, product, stride);
+      x_rows.Multiply(matrix, block, rows, product, stride);
       float* to = Floats(x) + ptrdiff_t{block} * stride;
       for (int r = 0; r < rows; ++r)
         backend_.Add(to + ptrdiff_t{r} * matrix.n(), product + ptrdiff_t{r} * stride, matrix.columns(block));
@@ -128,11 +129,11 @@ class HostDevice : public Device {
   void SwiGluProduct(const WeightMatrix& matrix, const Buffer& input, int rows, int run, Buffer& out) override {
     const int stride = matrix.block_columns();
     const size_t row_bytes = RowBytes(matrix.n() / 2);
-    const void* x_rows = InputOf(matrix, input, rows);
+    const Input x_rows = InputOf(matrix, input, rows);
     Reserve(rows, stride);
     pool_.ParallelFor(matrix.blocks(), [&](int block, int thread) {
       float* product = Scratch(thread);
-      Packed(matrix).Multiply(block, x_rows, rows, product, stride);
+      x_rows.Multiply(matrix, block, rows, product, stride);
       uint8_t* to = Bytes(out) + size_t(block) * (stride / 2) * Size(type());
       for (int r = 0; r < rows; ++r)
         backend_.SwiGlu(product + ptrdiff_t{r} * stride, matrix.columns(block) / 2, run, to + r * row_bytes);
@@ -195,18 +196,39 @@ class HostDevice : public Device {
  private:
   size_t RowBytes(int width) const { return PaddedWidth(width) * Size(type()); }
 
-  // What the matrix multiplies by: the rows as they are, or quantised.
-  const void* InputOf(const WeightMatrix& matrix, const Buffer& input, int rows) {
-    if (matrix.type() == WeightType::kSame) return input.data();
-    const size_t from = RowBytes(matrix.k()), to = QuantisedStride(matrix.k());
+  // What the matrix multiplies by: the rows as they are, quantised, or in tiles.
+  struct Input {
+    const void* rows;
+    bool tiled;
+
+    void Multiply(const WeightMatrix& matrix, int block, int count, float* y, ptrdiff_t stride) const {
+      if (tiled) {
+        Packed(matrix).MultiplyTiles(block, static_cast<const uint16_t*>(rows), count, y, stride);
+      } else {
+        Packed(matrix).Multiply(block, rows, count, y, stride);
+      }
+    }
+  };
+
+  Input InputOf(const WeightMatrix& matrix, const Buffer& input, int rows) {
+    if (matrix.type() == WeightType::kSame && (rows < kTiledRows || !Packed(matrix).takes_tiles()))
+      return {input.data(), false};
+    const bool tiled = matrix.type() == WeightType::kSame;
+    const size_t from = RowBytes(matrix.k()), to = tiled ? from : QuantisedStride(matrix.k());
     const size_t needed = kernels::PaddedRows(rows) * to;
-    if (quantised_ == nullptr || quantised_->bytes() < needed)
-      quantised_ = HostBuffer::Make(Type::kFloat32, (needed + 3) / 4);
-    pool_.ParallelFor((rows + 7) / 8, [&](int unit, int) {
-      for (int r = unit * 8; r < std::min(rows, unit * 8 + 8); ++r)
-        backend_.Quantise(Bytes(input) + r * from, matrix.k(), Bytes(*quantised_) + r * to);
+    if (arranged_ == nullptr || arranged_->bytes() < needed)
+      arranged_ = HostBuffer::Make(Type::kFloat32, (needed + 3) / 4);
+    pool_.ParallelFor((rows + kRowTile - 1) / kRowTile, [&](int unit, int) {
+      const int first = unit * kRowTile;
+      if (tiled) {
+        TileRows(reinterpret_cast<const uint16_t*>(Bytes(input)), PaddedWidth(matrix.k()), first,
+                 reinterpret_cast<uint16_t*>(Bytes(*arranged_)));
+        return;
+      }
+      for (int r = first; r < std::min(rows, first + kRowTile); ++r)
+        backend_.Quantise(Bytes(input) + r * from, matrix.k(), Bytes(*arranged_) + r * to);
     });
-    return quantised_->data();
+    return {arranged_->data(), tiled};
   }
 
   // Room for one product of `columns` columns a thread.
@@ -234,7 +256,7 @@ class HostDevice : public Device {
   ThreadPool& pool_;
   std::vector<int32_t> positions_, lengths_;
   std::vector<const int32_t*> pages_;
-  std::unique_ptr<Buffer> scratch_, quantised_;
+  std::unique_ptr<Buffer> scratch_, arranged_;
   size_t scratch_each_ = 0;
 };
 

@@ -65,16 +65,24 @@ struct BlockProduct {
   const RowsBuffer& x;
   float* out;
   bool add;
+  const uint16_t* tiles = nullptr;  // the same rows, where the matrix takes tiles
+
+  void Rows(int block, int first, int count, float* y, ptrdiff_t stride) const {
+    if (tiles != nullptr) {
+      matrix.MultiplyTiles(block, tiles + TileIndex(PaddedWidth(matrix.k()), first, 0), count, y, stride);
+    } else {
+      matrix.Multiply(block, x.row(first), count, y, stride);
+    }
+  }
 
   void operator()(int block, int first, int count) const {
     const int width = matrix.block_columns(), columns = matrix.columns(block), n = matrix.n();
     if (!add && columns == width && count == PaddedRows(count)) {
-      matrix.Multiply(block, x.row(first), count,
-                      out + static_cast<size_t>(first) * n + static_cast<size_t>(block) * width, n);
+      Rows(block, first, count, out + static_cast<size_t>(first) * n + static_cast<size_t>(block) * width, n);
       return;
     }
     auto& y = Scratch<float>(static_cast<size_t>(kRowChunk) * width);
-    matrix.Multiply(block, x.row(first), count, y.data(), width);
+    Rows(block, first, count, y.data(), width);
     for (int r = 0; r < count; ++r) {
       const float* from = &y[static_cast<size_t>(r) * width];
       float* to = out + static_cast<size_t>(first + r) * n + static_cast<size_t>(block) * width;
@@ -87,7 +95,22 @@ struct BlockProduct {
   }
 };
 
-void Multiply(ThreadPool& pool, const BlockProduct& product, int rows) {
+// Rows that a product reads, aligned to 64 bytes, in scratch apart from that of its results.
+template <class T>
+T* RowsScratch(size_t count) {
+  auto& storage = Scratch<uint8_t>(count * sizeof(T) + 64);
+  return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(storage.data()) + 63) / 64 * 64);
+}
+
+void Multiply(ThreadPool& pool, BlockProduct product, int rows) {
+  if (product.matrix.takes_tiles()) {
+    const int width = PaddedWidth(product.matrix.k());
+    auto* tiles = RowsScratch<uint16_t>(static_cast<size_t>(PaddedRows(rows)) * width);
+    pool.ParallelFor(PaddedRows(rows) / kRowTile, [&](int unit, int) {
+      TileRows(static_cast<const uint16_t*>(product.x.row(0)), width, unit * kRowTile, tiles);
+    });
+    product.tiles = tiles;
+  }
   const int chunks = (rows + kRowChunk - 1) / kRowChunk;
   pool.ParallelFor(product.matrix.blocks() * chunks, [&](int unit, int) {
     const int first = unit % chunks * kRowChunk;
@@ -122,10 +145,15 @@ inline void TransposeBlock(const uint16_t* from, ptrdiff_t stride, uint16_t* to,
   for (int j = 0; j < kBlock; ++j) _mm_storeu_si128(reinterpret_cast<__m128i*>(to + j * to_stride), y[j]);
 }
 
-// to[c][r] = from[first + r][left + c], `columns` columns by `depth` rows; rows of `to` lie `stride` apart, zeros
-// beyond.
+// to[c][r] = from[first + r][left + c], `columns` columns by `depth` rows; rows of `to` are `stride` wide, zeros
+// beyond, in tiles where that is asked for.
 template <class T>
-void Transpose(const RowsBuffer& from, int first, int depth, int left, int columns, ptrdiff_t stride, T* to) {
+void Transpose(const RowsBuffer& from, int first, int depth, int left, int columns, int stride, bool tiled, T* to) {
+  const auto place = [&](int c, int r) {
+    return tiled ? TileIndex(stride, c, r)
+                 : static_cast<size_t>(c) * static_cast<size_t>(stride) + static_cast<size_t>(r);
+  };
+  const ptrdiff_t to_stride = tiled ? 32 : stride;
   const auto row_stride = static_cast<ptrdiff_t>(from.stride_bytes() / sizeof(T));
   const T* data = static_cast<const T*>(from.row(first)) + left;
   const int whole_rows = depth / kBlock * kBlock, whole_columns = columns / kBlock * kBlock;
@@ -134,13 +162,13 @@ void Transpose(const RowsBuffer& from, int first, int depth, int left, int colum
     for (int tile_r = 0; tile_r < whole_rows; tile_r += kTile) {
       for (int c = tile_c; c < std::min(tile_c + kTile, whole_columns); c += kBlock) {
         for (int r = tile_r; r < std::min(tile_r + kTile, whole_rows); r += kBlock)
-          TransposeBlock(data + r * row_stride + c, row_stride, to + c * stride + r, stride);
+          TransposeBlock(data + r * row_stride + c, row_stride, to + place(c, r), to_stride);
       }
     }
   }
   for (int c = 0; c < columns; ++c) {
-    for (int r = c < whole_columns ? whole_rows : 0; r < depth; ++r) to[c * stride + r] = data[r * row_stride + c];
-    std::fill(to + c * stride + depth, to + (c + 1) * stride, T{});
+    for (int r = c < whole_columns ? whole_rows : 0; r < depth; ++r) to[place(c, r)] = data[r * row_stride + c];
+    for (int r = depth; r < stride; ++r) to[place(c, r)] = T{};
   }
 }
 
@@ -149,13 +177,17 @@ template <class T>
 void AddOuterProducts(const Matrix& transposed_x, const RowsBuffer& dy, int first, int depth, int left, int count,
                       float* dw) {
   const int k = transposed_x.n(), width = transposed_x.block_columns();
-  const ptrdiff_t stride = PaddedWidth(transposed_x.k());
-  auto& storage = Scratch<uint8_t>(kRowChunk * static_cast<size_t>(stride) * sizeof(T) + 64);
-  T* rows = reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(storage.data()) + 63) / 64 * 64);
-  Transpose(dy, first, depth, left, count, stride, rows);
+  const int stride = PaddedWidth(transposed_x.k());
+  T* rows = RowsScratch<T>(kRowChunk * static_cast<size_t>(stride));
+  const bool tiled = sizeof(T) == 2 && transposed_x.takes_tiles();
+  Transpose(dy, first, depth, left, count, stride, tiled, rows);
   auto& y = Scratch<float>(static_cast<size_t>(kRowChunk) * width);
   for (int block = 0; block < transposed_x.blocks(); ++block) {
-    transposed_x.Multiply(block, rows, count, y.data(), width);
+    if (tiled) {
+      transposed_x.MultiplyTiles(block, reinterpret_cast<const uint16_t*>(rows), count, y.data(), width);
+    } else {
+      transposed_x.Multiply(block, rows, count, y.data(), width);
+    }
     for (int r = 0; r < count; ++r) {
       float* to = dw + static_cast<size_t>(left + r) * k + static_cast<size_t>(block) * width;
       const float* from = &y[static_cast<size_t>(r) * width];

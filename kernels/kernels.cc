@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/kernels.h"
 
+#include <cstring>
 #include <dnnl.hpp>
 #include <vector>
 
@@ -43,6 +44,15 @@ void Matrix::PackColumns(int block, const void* transposed, Type type, ptrdiff_t
     }
   }
   Pack(block, rows.data());
+}
+
+void TileRows(const uint16_t* x, int padded_width, int first, uint16_t* tiles) {
+  const uint16_t* rows = x + static_cast<ptrdiff_t>(first) * padded_width;
+  uint16_t* to = tiles + static_cast<ptrdiff_t>(first) * padded_width;
+  for (int column = 0; column < padded_width; column += 32) {
+    for (int r = 0; r < kRowTile; ++r, to += 32)
+      std::memcpy(to, rows + static_cast<ptrdiff_t>(r) * padded_width + column, 32 * sizeof(uint16_t));
+  }
 }
 
 std::unique_ptr<Backend> Backend::Create(Isa isa, Type type, WeightType weights) {

@@ -83,7 +83,21 @@ class Matrix : public WeightMatrix {
   // rows, each with block_columns() columns; what lies beyond `rows` and columns(block) is scratch. Where type() is
   // kInt8, x holds rows as Backend::Quantise writes them, with room for PaddedRows(rows).
   virtual void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const = 0;
+
+  // Whether there is MultiplyTiles, which gives the same bits and is quicker for many rows.
+  virtual bool takes_tiles() const { return false; }
+  // As Multiply, of bfloat16 rows as TileRows lays them out.
+  virtual void MultiplyTiles(int block, const uint16_t* tiles, int rows, float* y, ptrdiff_t y_stride) const {}
 };
+
+// Where a value lies in rows of bfloat16 laid out as [rows/16][padded_width/32][16][32].
+constexpr size_t TileIndex(int padded_width, int row, int column) {
+  return static_cast<size_t>(row / 16) * 16 * padded_width + static_cast<size_t>(column / 32) * 512 + row % 16 * 32 +
+         column % 32;
+}
+
+// Lays rows [first, first + kRowTile) out so; `first` is a multiple of kRowTile. x and tiles begin with row 0.
+void TileRows(const uint16_t* x, int padded_width, int first, uint16_t* tiles);
 
 struct AttentionShape {
   int heads = 0;  // of queries; a multiple of kv_heads

@@ -37,15 +37,29 @@ struct Part {
   const uint16_t* next;
 };
 
+// How a group of sixteen rows lies: from one row to the next, and from one element in depth to the next multiple of 32.
+struct Lines {
+  ptrdiff_t row;  // elements
+  int depth;      // elements for each one in depth
+};
+
+constexpr int kAhead = 2;  // steps of 32 in depth by which rows are fetched into the first-level cache
+
+inline void FetchRows(const uint16_t* x, const Lines& lines) {
+  for (int r = 0; r < kRowTile; ++r)
+    _mm_prefetch(reinterpret_cast<const char*>(x + kAhead * 32 * lines.depth + r * lines.row), _MM_HINT_T0);
+}
+
 inline void Fetch(Part& part) {
   for (int i = 0; i < part.lines; ++i)
     _mm_prefetch(reinterpret_cast<const char*>(part.next + i * kLineElements), _MM_HINT_T1);
   part.next += part.lines * kLineElements;
 }
 
-void Rows32(const uint16_t* w, const uint16_t* x, int k, Part& part, float* y, ptrdiff_t y_stride) {
+void Rows32(const uint16_t* w, const uint16_t* x, int k, const Lines& lines, Part& part, float* y, ptrdiff_t y_stride) {
   const uint16_t* lower = x + ptrdiff_t{16} * k;
-  const ptrdiff_t x_bytes = ptrdiff_t{k} * 2, y_bytes = y_stride * 4;
+  const ptrdiff_t x_bytes = lines.row * 2, y_bytes = y_stride * 4;
+  const int step = 32 * lines.depth;
   float* y_lower = y + 16 * y_stride;
   if (part.first) {
     _tile_zero(0);
@@ -58,14 +72,16 @@ void Rows32(const uint16_t* w, const uint16_t* x, int k, Part& part, float* y, p
     _tile_loadd(2, y_lower, y_bytes);
     _tile_loadd(3, y_lower + 16, y_bytes);
   }
-  for (int i = 0; i < part.depth; i += 32, w += 2 * kTileElements) {
+  for (int i = 0; i < part.depth; i += 32, w += 2 * kTileElements, x += step, lower += step) {
     Fetch(part);
+    FetchRows(x, lines);
+    FetchRows(lower, lines);
     _tile_loadd(6, w, 64);
-    _tile_loadd(4, x + i, x_bytes);
+    _tile_loadd(4, x, x_bytes);
     _tile_dpbf16ps(0, 4, 6);
     _tile_loadd(7, w + kTileElements, 64);
     _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, lower + i, x_bytes);
+    _tile_loadd(5, lower, x_bytes);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
   }
@@ -75,8 +91,9 @@ void Rows32(const uint16_t* w, const uint16_t* x, int k, Part& part, float* y, p
   _tile_stored(3, y_lower + 16, y_bytes);
 }
 
-void Rows16(const uint16_t* w, const uint16_t* x, int k, Part& part, float* y, ptrdiff_t y_stride) {
-  const ptrdiff_t x_bytes = ptrdiff_t{k} * 2, y_bytes = y_stride * 4;
+void Rows16(const uint16_t* w, const uint16_t* x, const Lines& lines, Part& part, float* y, ptrdiff_t y_stride) {
+  const ptrdiff_t x_bytes = lines.row * 2, y_bytes = y_stride * 4;
+  const int step = 32 * lines.depth;
   if (part.first) {
     _tile_zero(0);
     _tile_zero(1);
@@ -84,9 +101,9 @@ void Rows16(const uint16_t* w, const uint16_t* x, int k, Part& part, float* y, p
     _tile_loadd(0, y, y_bytes);
     _tile_loadd(1, y + 16, y_bytes);
   }
-  for (int i = 0; i < part.depth; i += 32, w += 2 * kTileElements) {
+  for (int i = 0; i < part.depth; i += 32, w += 2 * kTileElements, x += step) {
     Fetch(part);
-    _tile_loadd(4, x + i, x_bytes);
+    _tile_loadd(4, x, x_bytes);
     _tile_loadd(6, w, 64);
     _tile_dpbf16ps(0, 4, 6);
     _tile_loadd(7, w + kTileElements, 64);
@@ -98,8 +115,10 @@ void Rows16(const uint16_t* w, const uint16_t* x, int k, Part& part, float* y, p
 
 }  // namespace
 
-void AmxProduct(const uint16_t* w, int k, int panels, const uint16_t* x, int rows, float* y, ptrdiff_t y_stride) {
+void AmxProduct(const uint16_t* w, int k, int panels, const uint16_t* x, bool tiled, int rows, float* y,
+                ptrdiff_t y_stride) {
   LoadWholeTiles();
+  const Lines lines = tiled ? Lines{32, kRowTile} : Lines{k, 1};
   const int piece = rows > kManyRows && k > kDeep ? kPieceDepth : k, passes = (rows + 31) / 32;
   const ptrdiff_t panel = ptrdiff_t{32} * k;
   for (int begin = 0; begin < k; begin += piece) {
@@ -111,12 +130,12 @@ void AmxProduct(const uint16_t* w, int k, int panels, const uint16_t* x, int row
                                                  : w + panels * panel;
       Part part{depth, begin == 0, std::max(1, kPanelLines / passes), next};
       for (int r = 0; r < rows; r += 32) {
-        const uint16_t* from = x + ptrdiff_t{r} * k + begin;
+        const uint16_t* from = x + ptrdiff_t{r} * k + ptrdiff_t{begin} * lines.depth;
         float* to = y + r * y_stride + p * 32;
         if (r + 16 < rows) {
-          Rows32(here, from, k, part, to, y_stride);
+          Rows32(here, from, k, lines, part, to, y_stride);
         } else {
-          Rows16(here, from, k, part, to, y_stride);
+          Rows16(here, from, lines, part, to, y_stride);
         }
       }
     }

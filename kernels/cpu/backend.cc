@@ -90,7 +90,12 @@ class AmxMatrix : public Matrix {
   }
 
   void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
-    AmxProduct(Block(block), depth_, block_columns() / 32, static_cast<const uint16_t*>(x), rows, y, y_stride);
+    AmxProduct(Block(block), depth_, block_columns() / 32, static_cast<const uint16_t*>(x), false, rows, y, y_stride);
+  }
+
+  bool takes_tiles() const override { return true; }
+  void MultiplyTiles(int block, const uint16_t* tiles, int rows, float* y, ptrdiff_t y_stride) const override {
+    AmxProduct(Block(block), depth_, block_columns() / 32, tiles, true, rows, y, y_stride);
   }
 
  private:

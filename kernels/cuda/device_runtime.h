@@ -83,6 +83,7 @@ class CudaRuntime {
     Check(cudaStreamSynchronize(stream_), "waiting for the device");
   }
   void Copy(const void* from, void* to, size_t bytes) {
+    cudaSetDevice(device_);
     Check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "a copy on the device");
   }
   // The host may touch it while the device does not.
@@ -103,10 +104,14 @@ class CudaRuntime {
     cudaSetDevice(device_);
     Check(cudaStreamSynchronize(stream_), "waiting for the device");
   }
-  void Clear(void* device, size_t bytes) { Check(cudaMemsetAsync(device, 0, bytes, stream_), "clearing memory"); }
+  void Clear(void* device, size_t bytes) {
+    cudaSetDevice(device_);
+    Check(cudaMemsetAsync(device, 0, bytes, stream_), "clearing memory");
+  }
 
   template <class Kernel>
   void Launch(const Kernel& kernel, Dim blocks) {
+    cudaSetDevice(device_);
     RunKernel<<<dim3(blocks.x, blocks.y), kThreads, 0, stream_>>>(kernel);
     Check(cudaGetLastError(), Kernel::kName);
   }

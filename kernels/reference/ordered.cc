@@ -4,26 +4,12 @@
 #include <limits>
 
 #include "kernels/portable.h"
+#include "kernels/reference/lane_sums.h"
 #include "kernels/reference/loops.h"
 #include "kernels/reference/reference.h"
 
 namespace orrery::kernels::reference {
 namespace {
-
-constexpr int kWarp = 32;
-
-// The lanes' sums in the order reference.h tells.
-template <class T>
-T Total(std::array<T, kSumLanes> lanes) {
-  T total = 0;
-  for (int group = 0; group < kSumLanes; group += kWarp) {
-    for (int distance = kWarp / 2; distance > 0; distance /= 2) {
-      for (int i = 0; i < distance; ++i) lanes[group + i] += lanes[group + i + distance];
-    }
-    total = group == 0 ? lanes[0] : total + lanes[group];
-  }
-  return total;
-}
 
 class OrderedBackend : public ReferenceBackend {
  public:

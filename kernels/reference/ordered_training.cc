@@ -8,27 +8,13 @@
 #include <vector>
 
 #include "kernels/logarithm.h"
+#include "kernels/reference/lane_sums.h"
 #include "kernels/reference/loops.h"
 #include "kernels/reference/reference.h"
 #include "kernels/training_products.h"
 
 namespace orrery::kernels::reference {
 namespace {
-
-constexpr int kWarp = 32;
-
-// The lanes' sums in the order reference.h tells.
-template <class T, size_t kLanes>
-T Total(std::array<T, kLanes> lanes) {
-  T total = 0;
-  for (size_t group = 0; group < kLanes; group += kWarp) {
-    for (int distance = kWarp / 2; distance > 0; distance /= 2) {
-      for (int i = 0; i < distance; ++i) lanes[group + i] += lanes[group + i + distance];
-    }
-    total = group == 0 ? lanes[0] : total + lanes[group];
-  }
-  return total;
-}
 
 float SumOf(int count, const std::function<float(int, float)>& add) {
   std::array<float, kSumLanes> lanes = {};

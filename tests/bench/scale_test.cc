@@ -68,16 +68,22 @@ TEST(Scale, ProblemsDifferAndAreTheSameAgain) {
   EXPECT_NE(ProblemOf(12).id, ProblemOf(13).id);
 }
 
-// Every queue holds at most what the live trees may ask for, and the process does not grow while it waits.
-void ExpectFlat(const ScaleSetting& setting) {
+int MostAsked(const ScaleSetting& setting) {
+  return static_cast<int>(setting.live_trees) * setting.rules.wave * setting.rules.candidates;
+}
+
+// Every queue holds at most what the live trees may ask for, and the process does not grow while it waits. Where fewer
+// than `waiting` requests were ever held at once, the slow part was not slow.
+void ExpectFlat(const ScaleSetting& setting, int waiting) {
   const auto figures = RunScale(setting);
   ASSERT_TRUE(figures.ok()) << figures.status();
   ASSERT_GT(figures->moments.size(), 12U) << "too quick to tell: " << figures->seconds << " s";
-  const int most_asked = static_cast<int>(setting.live_trees) * setting.rules.wave * setting.rules.candidates;
-  EXPECT_GT(figures->most.held, most_asked / 10) << "nothing waited";
+  const int most_asked = MostAsked(setting);
+  EXPECT_GE(figures->most.held, waiting) << "nothing waited";
   EXPECT_LE(figures->most.held, most_asked);
   EXPECT_LE(figures->most.in_mailboxes, 2 * most_asked);
   EXPECT_LE(figures->most.trees, static_cast<int64_t>(setting.live_trees) + 1);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their shadow grows by itself
   const auto& moments = figures->moments;
   const auto largest = [](auto begin, auto end) {
     return std::max_element(
@@ -88,6 +94,7 @@ void ExpectFlat(const ScaleSetting& setting) {
   const auto third = moments.begin() + static_cast<ptrdiff_t>(moments.size() / 3);
   constexpr uint64_t kGrowth = 8 << 20;  // the store's own buffers, filling
   EXPECT_LE(largest(third, moments.end()), largest(moments.begin(), third) + kGrowth);
+#endif
 }
 
 TEST(Scale, ASlowModelKeepsTheMemoryFlat) {
@@ -95,21 +102,22 @@ TEST(Scale, ASlowModelKeepsTheMemoryFlat) {
   setting.rules.wave = 4;
   setting.pace.requests_a_batch = 40;
   setting.pace.batch = milliseconds(25);
-  ExpectFlat(setting);
+  ExpectFlat(setting, MostAsked(setting) / 10);
 }
 
 TEST(Scale, ASlowSandboxKeepsTheMemoryFlat) {
   ScaleSetting setting = Setting("slow_sandbox", 100);
   setting.rules.wave = 4;
   setting.pace.step = milliseconds(2);
-  ExpectFlat(setting);
+  ExpectFlat(setting, MostAsked(setting) / 10);
 }
 
 TEST(Scale, ASlowStoreKeepsTheMemoryFlat) {
   ScaleSetting setting = Setting("slow_store", 100);
   setting.rules.wave = 4;
   setting.pace.commit = milliseconds(40);
-  ExpectFlat(setting);
+  // The journal is asked once an expansion, model and sandbox once a candidate.
+  ExpectFlat(setting, static_cast<int>(setting.live_trees) / 2);
 }
 
 }  // namespace

@@ -115,6 +115,35 @@ TEST_P(KernelsTest, ProductsAgreeWithTheReference) {
   }
 }
 
+TEST_P(KernelsTest, RowsInTilesGiveTheSameBits) {
+  if (!cpu_->NewMatrix(1, 1)->takes_tiles()) GTEST_SKIP() << "no tiles here";
+  for (const auto& [rows, n, k] : {std::tuple{1, 5, 7}, {16, 32, 32}, {50, 100, 65}, {70, 257, 130}, {100, 65, 2100}}) {
+    const auto matrix = Packed(*cpu_, n, k, Normal(static_cast<size_t>(n) * k, 1));
+    const auto values = Normal(static_cast<size_t>(rows) * k, 2);
+    Activations x(type(), PaddedRows(rows), k);
+    for (int r = 0; r < rows; ++r) {
+      for (int i = 0; i < k; ++i) x.Put(r, i, values[static_cast<size_t>(r) * k + i]);
+    }
+    const int padded = PaddedWidth(k), width = matrix->block_columns();
+    std::vector<uint16_t> tiles(static_cast<size_t>(PaddedRows(rows)) * padded);
+    for (int first = 0; first < rows; first += kRowTile)
+      TileRows(static_cast<const uint16_t*>(x.row(0)), padded, first, tiles.data());
+    EXPECT_EQ(tiles[TileIndex(padded, rows - 1, k - 1)], static_cast<const uint16_t*>(x.row(rows - 1))[k - 1]);
+    const auto expected = Product(*matrix, x, 0, rows);
+    std::vector<float> y(static_cast<size_t>(PaddedRows(rows)) * width);
+    for (int b = 0; b < matrix->blocks(); ++b) {
+      matrix->MultiplyTiles(b, tiles.data(), rows, y.data(), width);
+      for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < matrix->columns(b); ++c) {
+          const size_t at = static_cast<size_t>(r) * n + static_cast<size_t>(b) * width + c;
+          ASSERT_EQ(y[static_cast<size_t>(r) * width + c], expected[at])
+              << rows << "x" << n << "x" << k << " at " << at;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(KernelsTest, PackingTheTransposeIsPackingTheMatrix) {
   for (const auto& [n, k, depth] :
        {std::tuple{1, 1, 1}, {33, 31, 31}, {100, 65, 60}, {257, 130, 130}, {65, 512, 300}}) {
