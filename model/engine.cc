@@ -2,13 +2,13 @@
 #include "model/engine.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <new>
 #include <numeric>
 #include <unordered_map>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "kernels/device.h"
 #include "kernels/kernels.h"
@@ -119,7 +119,7 @@ class TransformerEngine : public Engine {
   }
 
   StatusOr<std::vector<Generation>> Step() override {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     const std::vector<BatchPiece> batch = scheduler_->NextBatch();
     std::vector<Generation> finished;
     if (batch.empty()) return finished;
@@ -131,7 +131,7 @@ class TransformerEngine : public Engine {
         Finish(piece.sequence, finished);
       }
     }
-    counters_.busy_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    counters_.busy_seconds += SecondsSince(start);
     return finished;
   }
 

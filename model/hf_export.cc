@@ -15,6 +15,7 @@
 #include "model/hf_names.h"
 #include "model/model_source.h"
 #include "model/new_tokens.h"
+#include "model/safetensors_writer.h"
 #include "model/tokenizer_export.h"
 
 namespace orrery::model {
@@ -86,15 +87,6 @@ StatusOr<Json> Config(const ModelShape& shape, const fs::path& file, bool tied, 
   return config;
 }
 
-// GGUF's llama files pair the rows of queries and keys by neighbours, folders by halves of a head.
-uint64_t SourceRow(const ModelShape& shape, std::string_view name, uint64_t row) {
-  const bool paired = shape.pairs == kernels::RopePairs::kInterleaved &&
-                      (name.ends_with(".attn_q.weight") || name.ends_with(".attn_k.weight"));
-  if (!paired) return row;
-  const uint64_t dim = shape.attention.head_dim, i = row % dim;
-  return row - i + 2 * (i % (dim / 2)) + i / (dim / 2);
-}
-
 class Writer {
  public:
   Writer(const ModelSource& source, const ModelShape& shape, const fs::path& folder, const ExportOptions& options,
@@ -146,22 +138,15 @@ class Writer {
   }
 
   Status Shard(const fs::path& path, const std::vector<std::string>& names) const {
-    Json header = {{"__metadata__", {{"format", "pt"}}}};
-    uint64_t at = 0;
+    std::vector<SafetensorsEntry> entries;
     for (const std::string& name : names) {
       const GgufTensor& tensor = *Find(name);
       std::vector<uint64_t> shape(tensor.shape.rbegin(), tensor.shape.rend());
       if (HasTokens(name)) shape[0] = Rows(name, tensor);
-      header[HfTensorName(name, shape_.fused)] = {{"dtype", options_.bfloat16 ? "BF16" : "F32"},
-                                                  {"shape", shape},
-                                                  {"data_offsets", {at, at + Bytes(name, tensor)}}};
-      at += Bytes(name, tensor);
+      entries.push_back({HfTensorName(name, shape_.fused), std::move(shape), options_.bfloat16});
     }
-    std::string text = header.dump();
-    text.resize((text.size() + 7) / 8 * 8, ' ');
-    const uint64_t length = text.size();
     std::ofstream out(path, std::ios::binary);
-    out.write(reinterpret_cast<const char*>(&length), sizeof length) << text;
+    out << SafetensorsHead(entries);
     for (const std::string& name : names) Tensor(name, out);
     out.close();
     return out ? absl::OkStatus() : Failed("{}: cannot be written", path.string());
@@ -190,7 +175,7 @@ class Writer {
 
   // A row beyond those of the file, which no token has, is zeros.
   void Row(std::string_view name, const GgufTensor& tensor, uint64_t row, std::vector<float>& values) const {
-    const uint64_t width = values.size(), first = SourceRow(shape_, name, row) * width;
+    const uint64_t width = values.size(), first = HfSourceRow(shape_, name, row) * width;
     const float* replaced = options_.weights != nullptr ? options_.weights->values(name) : nullptr;
     if (first >= tensor.elements()) {
       std::ranges::fill(values, 0.0f);
@@ -240,12 +225,15 @@ StatusOr<Json> TokenizerOf(const fs::path& model) {
 }
 
 // The files of a folder, but for its weights and what this export changes.
-Status FillFromFolder(const fs::path& model, const Writer& writer, const ModelShape& shape, const fs::path& folder) {
+Status FillFromFolder(const fs::path& model, const Writer& writer, const ModelShape& shape, const fs::path& folder,
+                      bool tied) {
   ORRERY_RETURN_IF_ERROR(CopyFiles(model, folder));
   ORRERY_ASSIGN_OR_RETURN(Json config, ReadJsonObject(model / "config.json"));
   const bool grown = config.value("vocab_size", 0) < shape.vocabulary;
-  if (!shape.scores() && !grown) return absl::OkStatus();
+  const bool retied = !shape.scores() && config.value("tie_word_embeddings", tied) != tied;
+  if (!shape.scores() && !grown && !retied) return absl::OkStatus();
   if (grown) config["vocab_size"] = shape.vocabulary;
+  if (retied) config["tie_word_embeddings"] = tied;
   if (shape.scores()) SetHead(shape, config);
   return writer.WriteJson("config.json", config);
 }
@@ -279,7 +267,7 @@ Status Fill(const fs::path& model, const fs::path& folder, const ExportOptions& 
   }
   if (!added.empty()) shape.vocabulary = std::max<int>(shape.vocabulary, added.back().id + 1);
   Writer writer(*source, shape, folder, options, added);
-  ORRERY_RETURN_IF_ERROR(from_folder ? FillFromFolder(model, writer, shape, folder)
+  ORRERY_RETURN_IF_ERROR(from_folder ? FillFromFolder(model, writer, shape, folder, tied)
                                      : FillFromGguf(model, writer, shape, tied, options));
   if (!tokenizer.is_null()) ORRERY_RETURN_IF_ERROR(writer.WriteJson("tokenizer.json", tokenizer));
   return writer.Weights(tied);

@@ -39,6 +39,14 @@ std::string HfTensorName(std::string_view gguf_name, bool fused) {
   return {};
 }
 
+uint64_t HfSourceRow(const ModelShape& shape, std::string_view gguf_name, uint64_t row) {
+  const bool paired = shape.pairs == kernels::RopePairs::kInterleaved &&
+                      (gguf_name.ends_with(".attn_q.weight") || gguf_name.ends_with(".attn_k.weight"));
+  if (!paired) return row;
+  const uint64_t dim = shape.attention.head_dim, i = row % dim;
+  return row - i + 2 * (i % (dim / 2)) + i / (dim / 2);
+}
+
 std::vector<std::string> TensorNames(const ModelShape& shape, bool tied) {
   std::vector<std::string> names = {"token_embd.weight"};
   for (int i = 0; i < shape.layers; ++i) {

@@ -3,6 +3,7 @@
 
 // The names of a Hugging Face folder's tensors beside those of GGUF.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,10 @@ namespace orrery::model {
 // "blk.3.attn_q.weight" → "model.layers.3.self_attn.q_proj.weight"; `fused` as in ModelShape. Empty for a name that has
 // no counterpart.
 std::string HfTensorName(std::string_view gguf_name, bool fused);
+
+// The row of a GGUF file's tensor that a folder has at `row`: GGUF's llama files pair the rows of queries and keys by
+// neighbours, folders by halves of a head.
+uint64_t HfSourceRow(const ModelShape& shape, std::string_view gguf_name, uint64_t row);
 
 // The output matrix of a reward model: one row.
 inline constexpr std::string_view kScoreTensor = "score.weight";

@@ -22,15 +22,15 @@ void DrawUniform(uint64_t seed, uint64_t stream, float reach, uint64_t count, fl
 }  // namespace
 
 Adapter::Adapter(const Parameters& base, const kernels::TrainingOps& ops, const AdapterOptions& options)
-    : base_(base), ops_(ops), rank_(options.rank), scale_(static_cast<float>(options.alpha / options.rank)) {
-  const auto rank = static_cast<uint64_t>(rank_);
+    : base_(base), ops_(ops), options_(options), scale_(static_cast<float>(options.alpha / options.rank)) {
+  const auto rank = static_cast<uint64_t>(options.rank);
   size_t largest = 0;
   for (const ParameterTensor& tensor : base.tensors()) {
     if (tensor.name == kScoreTensor) score_ = Add(tensor.name, tensor.rows, tensor.width);
     if (!IsAdapted(tensor)) continue;
     const size_t a = Add(tensor.name + ".lora_a", rank, tensor.width),
                  b = Add(tensor.name + ".lora_b", tensor.rows, rank);
-    pairs_.push_back({&tensor, a, b, ops.NewWeight(rank_, static_cast<int>(tensor.width))});
+    pairs_.push_back({&tensor, a, b, ops.NewWeight(options.rank, static_cast<int>(tensor.width))});
     largest = std::max<size_t>(largest, tensor.rows * tensor.width);
   }
   delta_ = FloatArray(largest, ops.memory());
@@ -54,8 +54,8 @@ void Adapter::Refresh() {
 
 kernels::RowsBuffer Adapter::RowsOfB(const Pair& pair) const {
   const int rows = static_cast<int>(pair.matrix->rows);
-  kernels::RowsBuffer b(ops_.type(), rows, rank_, ops_.memory());
-  ops_.Round(values.at(pair.b), rank_, rows, b);
+  kernels::RowsBuffer b(ops_.type(), rows, options_.rank, ops_.memory());
+  ops_.Round(values.at(pair.b), options_.rank, rows, b);
   return b;
 }
 

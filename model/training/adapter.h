@@ -30,6 +30,8 @@ class Adapter : public Trainables {
   Adapter(const Parameters& base, const kernels::TrainingOps& ops, const AdapterOptions& options);
   ~Adapter();
 
+  const AdapterOptions& options() const { return options_; }
+
   // Takes its own values as they are now; after each step of the optimiser.
   void Refresh();
 
@@ -51,7 +53,7 @@ class Adapter : public Trainables {
 
   const Parameters& base_;
   const kernels::TrainingOps& ops_;
-  int rank_;
+  AdapterOptions options_;
   float scale_;
   std::vector<Pair> pairs_;
   size_t score_ = 0;  // place of a reward model's row of outputs

@@ -33,6 +33,17 @@ struct Network::Layer {
   FloatArray qkv, attended, log_sums, middle, gate_up;
 };
 
+// The matrices of a layer as products read them.
+struct Network::Weights {
+  Weights(const ModelShape& shape, const kernels::TrainingOps& ops)
+      : qkv(ops.NewWeight(shape.query_width() + 2 * shape.key_width(), shape.width)),
+        output(ops.NewWeight(shape.width, shape.query_width())),
+        gate_up(ops.NewWeight(2 * shape.feed_forward, shape.width)),
+        down(ops.NewWeight(shape.width, shape.feed_forward)) {}
+
+  std::unique_ptr<TrainingWeight> qkv, output, gate_up, down;
+};
+
 struct Network::Buffers {
   Buffers(const ModelShape& shape, const kernels::TrainingOps& ops, const NetworkOptions& options)
       : inputs(size_t(shape.layers + 1) * options.max_rows * shape.width, ops.memory()),
@@ -56,20 +67,17 @@ struct Network::Buffers {
     std::ranges::copy(angles.cosine, cosine.at(0));
     std::ranges::copy(angles.sine, sine.at(0));
     const int kept = options.checkpointing ? 1 : shape.layers;
-    for (int i = 0; i < kept; ++i)
+    for (int i = 0; i < kept; ++i) {
       layers.push_back(std::make_unique<Layer>(shape, ops.type(), options.max_rows, ops.memory()));
-    for (int i = 0; i < shape.layers; ++i) {
-      qkv.push_back(ops.NewWeight(shape.query_width() + 2 * shape.key_width(), shape.width));
-      output.push_back(ops.NewWeight(shape.width, shape.query_width()));
-      gate_up.push_back(ops.NewWeight(2 * shape.feed_forward, shape.width));
-      down.push_back(ops.NewWeight(shape.width, shape.feed_forward));
+      weights.emplace_back(shape, ops);
     }
     head = ops.NewWeight(shape.outputs(), shape.width);
   }
 
   Layer& Of(int number) { return *layers[layers.size() == 1 ? 0 : number]; }
 
-  std::vector<std::unique_ptr<TrainingWeight>> qkv, output, gate_up, down;
+  std::vector<Weights> weights;
+  int made = -1;  // with checkpointing: the layer whose weights there are
   std::unique_ptr<TrainingWeight> head;
   FloatArray cosine, sine;  // of every position
   std::vector<std::unique_ptr<Layer>> layers;
@@ -88,15 +96,18 @@ uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, c
   const auto queries = static_cast<uint64_t>(shape.query_width()), layers = static_cast<uint64_t>(shape.layers);
   const uint64_t qkv = queries + 2 * static_cast<uint64_t>(shape.key_width()), element = kernels::Size(type);
   const uint64_t table = static_cast<uint64_t>(shape.vocabulary) * width;
-  const uint64_t products =
-      layers * (qkv * width + width * queries + 3 * forward * width) + static_cast<uint64_t>(shape.outputs()) * width;
-  const uint64_t parameters = (adapted ? 2 : 4) * sizeof(float) * (products + (tied && !shape.scores() ? 0 : table));
+  const uint64_t matrices = qkv * width + width * queries + 3 * forward * width;  // of a layer
+  const uint64_t head = static_cast<uint64_t>(shape.outputs()) * width, products = layers * matrices + head;
+  const uint64_t copies = adapted ? 2 : 4, frozen = options.freeze_embeddings ? (copies - 1) * table : 0;
+  const uint64_t parameters = sizeof(float) * (copies * (products + (tied && !shape.scores() ? 0 : table)) - frozen);
   const uint64_t layer =
       element * (2 * width + queries + forward) + sizeof(float) * (qkv + queries + width + 2 * forward);
-  const uint64_t kept = (options.checkpointing ? 1 : layers) * layer + sizeof(float) * (layers + 1) * width;
+  const uint64_t kept_layers = options.checkpointing ? 1 : layers;
+  const uint64_t kept = kept_layers * layer + sizeof(float) * (layers + 1) * width;
   const uint64_t scratch =
       element * (width + qkv + 2 * forward) + sizeof(float) * (width + 2 * forward + forward + qkv);
-  return parameters + 2 * element * products + static_cast<uint64_t>(options.max_rows) * (kept + scratch) +
+  const uint64_t packed = 2 * element * (kept_layers * matrices + head);
+  return parameters + packed + static_cast<uint64_t>(options.max_rows) * (kept + scratch) +
          kHeadRows * static_cast<uint64_t>(shape.outputs()) * (sizeof(float) + element);
 }
 
@@ -112,20 +123,33 @@ Network::Network(const ModelShape& shape, Parameters& parameters, const kernels:
 
 Network::~Network() = default;
 
-void Network::Refresh(const ValueSource& source) {
-  Buffers& b = *buffers_;
-  const auto set = [&](TrainingWeight& weight, size_t offset) {
-    const size_t count = size_t(weight.n()) * weight.k();
-    ops_.SetWeight(weight, source ? source(offset, count) : parameters_.values.at(offset));
-  };
-  for (int i = 0; i < shape_.layers; ++i) {
-    const LayerOffsets& at = parameters_.layer(i);
-    set(*b.qkv[i], at.qkv);
-    set(*b.output[i], at.output);
-    set(*b.gate_up[i], at.gate_up);
-    set(*b.down[i], at.down);
+void Network::Refresh(ValueSource source) {
+  source_ = std::move(source);
+  buffers_->made = -1;
+  if (!options_.checkpointing) {
+    for (int i = 0; i < shape_.layers; ++i) Set(buffers_->weights[i], i);
   }
-  set(*b.head, parameters_.head());
+  Set(*buffers_->head, parameters_.head());
+}
+
+void Network::Set(TrainingWeight& weight, size_t offset) {
+  const size_t count = size_t(weight.n()) * weight.k();
+  ops_.SetWeight(weight, source_ ? source_(offset, count) : parameters_.values.at(offset));
+}
+
+void Network::Set(Weights& weights, int number) {
+  const LayerOffsets& at = parameters_.layer(number);
+  Set(*weights.qkv, at.qkv);
+  Set(*weights.output, at.output);
+  Set(*weights.gate_up, at.gate_up);
+  Set(*weights.down, at.down);
+}
+
+const Network::Weights& Network::WeightsOf(int number) {
+  if (!options_.checkpointing) return buffers_->weights[number];
+  if (buffers_->made != number) Set(buffers_->weights[0], number);
+  buffers_->made = number;
+  return buffers_->weights[0];
 }
 
 float* Network::LayerInput(int number) {
@@ -147,6 +171,7 @@ void Network::Forward(std::span<const int32_t> tokens, const kernels::Sequences&
 
 void Network::ForwardLayer(int number, const float* x, Layer& layer, float* out) {
   Buffers& b = *buffers_;
+  const Weights& weights = WeightsOf(number);
   const LayerOffsets& at = parameters_.layer(number);
   const auto value = [this](size_t offset) { return parameters_.values.at(offset); };
   const int rows = static_cast<int>(tokens_.size()), width = shape_.width;
@@ -155,20 +180,20 @@ void Network::ForwardLayer(int number, const float* x, Layer& layer, float* out)
   const size_t count = size_t(rows) * width;
 
   ops_.RmsNorm(x, value(at.attention_norm), width, shape_.norm_epsilon, rows, layer.normed);
-  ops_.Product(*b.qkv[number], layer.normed, rows, layer.qkv.at(0));
+  ops_.Product(*weights.qkv, layer.normed, rows, layer.qkv.at(0));
   if (shape_.qkv_bias) ops_.AddBias(value(at.qkv_bias), qkv_width, rows, layer.qkv.at(0));
   ops_.Rope(Batch(), attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.cosine.at(0),
             b.sine.at(0), false, layer.qkv.at(0), qkv_width);
   ops_.Attend(attention, Batch(), shape_.window, layer.qkv.at(0), layer.attended.at(0), layer.log_sums.at(0));
   ops_.Round(layer.attended.at(0), shape_.query_width(), rows, layer.attended_rows);
-  ops_.Product(*b.output[number], layer.attended_rows, rows, layer.middle.at(0));
+  ops_.Product(*weights.output, layer.attended_rows, rows, layer.middle.at(0));
   ops_.Add(layer.middle.at(0), x, count);
 
   ops_.RmsNorm(layer.middle.at(0), value(at.feed_forward_norm), width, shape_.norm_epsilon, rows, layer.feed_normed);
-  ops_.Product(*b.gate_up[number], layer.feed_normed, rows, layer.gate_up.at(0));
+  ops_.Product(*weights.gate_up, layer.feed_normed, rows, layer.gate_up.at(0));
   ops_.SwiGlu(layer.gate_up.at(0), shape_.feed_forward, rows, layer.activated);
   if (out == nullptr) return;
-  ops_.Product(*b.down[number], layer.activated, rows, out);
+  ops_.Product(*weights.down, layer.activated, rows, out);
   ops_.Add(out, layer.middle.at(0), count);
 }
 
@@ -178,11 +203,13 @@ void Network::Backward() {
     if (options_.checkpointing) ForwardLayer(i, LayerInput(i), layer, nullptr);
     BackwardLayer(i, LayerInput(i), layer);
   }
-  ops_.EmbedGradient(tokens_, shape_.width, hidden_gradient(), parameters_.gradients.at(parameters_.embedding()));
+  if (!options_.freeze_embeddings)
+    ops_.EmbedGradient(tokens_, shape_.width, hidden_gradient(), parameters_.gradients.at(parameters_.embedding()));
 }
 
 void Network::BackwardLayer(int number, const float* x, Layer& layer) {
   Buffers& b = *buffers_;
+  const Weights& weights = WeightsOf(number);
   const LayerOffsets& at = parameters_.layer(number);
   const auto value = [this](size_t offset) { return parameters_.values.at(offset); };
   const auto gradient = [this](size_t offset) { return parameters_.gradients.at(offset); };
@@ -193,17 +220,17 @@ void Network::BackwardLayer(int number, const float* x, Layer& layer) {
 
   ops_.Round(dx, width, rows, b.width_rows);
   ops_.ProductWeightGradient(b.width_rows, layer.activated, rows, gradient(at.down));
-  ops_.ProductInputGradient(*b.down[number], b.width_rows, rows, false, narrow);
+  ops_.ProductInputGradient(*weights.down, b.width_rows, rows, false, narrow);
   ops_.SwiGluGradient(layer.gate_up.at(0), narrow, shape_.feed_forward, rows, b.wide.at(0));
   ops_.Round(b.wide.at(0), 2 * shape_.feed_forward, rows, b.feed_rows);
   ops_.ProductWeightGradient(b.feed_rows, layer.feed_normed, rows, gradient(at.gate_up));
-  ops_.ProductInputGradient(*b.gate_up[number], b.feed_rows, rows, false, narrow);
+  ops_.ProductInputGradient(*weights.gate_up, b.feed_rows, rows, false, narrow);
   ops_.RmsNormGradient(layer.middle.at(0), value(at.feed_forward_norm), width, shape_.norm_epsilon, rows, narrow, dx,
                        gradient(at.feed_forward_norm));
 
   ops_.Round(dx, width, rows, b.width_rows);
   ops_.ProductWeightGradient(b.width_rows, layer.attended_rows, rows, gradient(at.output));
-  ops_.ProductInputGradient(*b.output[number], b.width_rows, rows, false, narrow);
+  ops_.ProductInputGradient(*weights.output, b.width_rows, rows, false, narrow);
   ops_.AttendGradient(attention, Batch(), shape_.window, layer.qkv.at(0), layer.attended.at(0), layer.log_sums.at(0),
                       narrow, b.dqkv.at(0));
   ops_.Rope(Batch(), attention.heads + attention.kv_heads, attention.head_dim, shape_.pairs, b.cosine.at(0),
@@ -211,7 +238,7 @@ void Network::BackwardLayer(int number, const float* x, Layer& layer) {
   if (shape_.qkv_bias) ops_.BiasGradient(b.dqkv.at(0), qkv_width, rows, gradient(at.qkv_bias));
   ops_.Round(b.dqkv.at(0), qkv_width, rows, b.qkv_rows);
   ops_.ProductWeightGradient(b.qkv_rows, layer.normed, rows, gradient(at.qkv));
-  ops_.ProductInputGradient(*b.qkv[number], b.qkv_rows, rows, false, narrow);
+  ops_.ProductInputGradient(*weights.qkv, b.qkv_rows, rows, false, narrow);
   ops_.RmsNormGradient(x, value(at.attention_norm), width, shape_.norm_epsilon, rows, narrow, dx,
                        gradient(at.attention_norm));
 }
@@ -228,7 +255,8 @@ void Network::HeadForward(std::span<const int32_t> which) {
 void Network::HeadBackward(std::span<const int32_t> which) {
   Buffers& b = *buffers_;
   const int count = static_cast<int>(which.size());
-  ops_.ProductWeightGradient(b.logit_rows, b.head_normed, count, parameters_.gradients.at(parameters_.head()));
+  if (!(options_.freeze_embeddings && parameters_.tied()))
+    ops_.ProductWeightGradient(b.logit_rows, b.head_normed, count, parameters_.gradients.at(parameters_.head()));
   ops_.ProductInputGradient(*b.head, b.logit_rows, count, false, b.head_dnormed.at(0));
   ops_.Clear(b.head_dx.at(0), which.size() * shape_.width);
   ops_.RmsNormGradient(b.head_x.at(0), parameters_.values.at(parameters_.final_norm()), shape_.width,

@@ -4,8 +4,8 @@
 // A transformer's forward and backward pass over whole sequences, for training.
 //
 // A batch is several sequences one after the other; each sees itself only. Between forward and backward the inputs of
-// all layers are kept; what lies within a layer is kept too, or computed again (checkpointing: a third more arithmetic,
-// a tenth of the memory). The result does not depend on that, nor on the number of threads.
+// all layers are kept; what lies within a layer, its weights as products read them too, is kept or made again
+// (checkpointing: a third more arithmetic). The result does not depend on that, nor on the number of threads.
 
 #include <cstdint>
 #include <functional>
@@ -22,6 +22,9 @@ namespace orrery::model {
 struct NetworkOptions {
   int max_rows = 1024;  // tokens of a batch at most
   bool checkpointing = false;
+  // The table of embeddings, and the output matrix where it is the same, stay as they are: they get no gradient, and
+  // the memory of one is not touched.
+  bool freeze_embeddings = false;
 };
 
 // Memory of a training, all in all: parameters with gradients and moments, weights as products read them, activations.
@@ -41,8 +44,9 @@ class Network {
 
   // Values [offset, offset + count) of the parameters, or what stands for them; read before the next is asked for.
   using ValueSource = std::function<const float*(size_t offset, size_t count)>;
-  // Takes the matrices' values as they are now, or as `source` has them; after each step of the optimiser.
-  void Refresh(const ValueSource& source = {});
+  // Takes the matrices' values from the parameters, or from `source`, which must live until the next call; after each
+  // step of the optimiser. With checkpointing a layer's are taken each time that they are needed.
+  void Refresh(ValueSource source = {});
 
   // Leaves the last layer's output in hidden(): [rows][width], before the final norm. What `sequences` points to is
   // copied.
@@ -65,11 +69,16 @@ class Network {
 
  private:
   struct Layer;
+  struct Weights;
   struct Buffers;
 
   void ForwardLayer(int number, const float* x, Layer& layer, float* out);
   void BackwardLayer(int number, const float* x, Layer& layer);
   float* LayerInput(int number);
+  void Set(kernels::TrainingWeight& weight, size_t offset);
+  void Set(Weights& weights, int number);
+  // With checkpointing until another layer's are asked for.
+  const Weights& WeightsOf(int number);
   kernels::Sequences Batch() const { return {begins_, prefixes_, branches_}; }
   // The outputs of a few rows of hidden(), and back from their gradient as products read it.
   void HeadForward(std::span<const int32_t> which);
@@ -79,6 +88,7 @@ class Network {
   Parameters& parameters_;
   const kernels::TrainingOps& ops_;
   NetworkOptions options_;
+  ValueSource source_;
   std::vector<int32_t> tokens_, begins_, prefixes_, branches_;
   std::unique_ptr<Buffers> buffers_;
 };

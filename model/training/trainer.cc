@@ -91,16 +91,9 @@ StatusOr<StepReport> Trainer::Step() {
   // Examples of like lengths fill the network's rows with the least left over.
   std::ranges::stable_sort(batch, std::greater(),
                            [this](int32_t i) { return objective_.rows(static_cast<size_t>(i)); });
-  const auto whole = parameters_.gradients.all();
-  ops_.Clear(whole.data(), whole.size());
+  ClearGradients();
   const PassResult result = Run(objective_, batch, 1.0f / static_cast<float>(report.learnt), true);
   Fill(result, report);
-  if (options_.freeze_embeddings) {
-    for (const ParameterTensor& tensor : parameters_.tensors()) {
-      if (tensor.offset == parameters_.embedding())
-        ops_.Clear(parameters_.gradients.at(tensor.offset), tensor.rows * tensor.width);
-    }
-  }
   if (adapter_ != nullptr) adapter_->GatherGradients();
   const auto gradients = trained_.gradients.all();
   report.norm = std::sqrt(ops_.SquaredNorm(gradients.data(), gradients.size()));
@@ -115,10 +108,20 @@ StatusOr<StepReport> Trainer::Step() {
   return report;
 }
 
+bool Trainer::Frozen(const ParameterTensor& tensor) const {
+  return network_.options().freeze_embeddings && tensor.offset == parameters_.embedding();
+}
+
+void Trainer::ClearGradients() {
+  for (const ParameterTensor& tensor : parameters_.tensors()) {
+    if (!Frozen(tensor)) ops_.Clear(parameters_.gradients.at(tensor.offset), tensor.rows * tensor.width);
+  }
+}
+
 void Trainer::Update(int64_t step, double norm) {
   const double scale = options_.clip > 0 ? std::min(1.0, options_.clip / (norm + 1e-6)) : 1;
   for (const ParameterTensor& tensor : trained_.tensors()) {
-    if (adapter_ == nullptr && options_.freeze_embeddings && tensor.offset == parameters_.embedding()) continue;
+    if (adapter_ == nullptr && Frozen(tensor)) continue;
     ops_.Step({.rate = Rate(step),
                .beta1 = options_.beta1,
                .beta2 = options_.beta2,

@@ -32,7 +32,6 @@ struct TrainerOptions {
   float beta1 = 0.9f, beta2 = 0.999f;
   float clip = 1;  // largest norm of a step's gradient; 0: any
   uint64_t seed = 1;
-  bool freeze_embeddings = false;  // the table of embeddings, and the output matrix where it is the same
 };
 
 struct StepReport {
@@ -77,6 +76,9 @@ class Trainer {
   std::vector<int32_t> BatchOf(int64_t step);
   // A batch in as many passes as it takes.
   PassResult Run(Objective& objective, std::span<const int32_t> batch, float weight, bool gradient) const;
+  // Whether the network's options let a tensor of the parameters stay as it is.
+  bool Frozen(const ParameterTensor& tensor) const;
+  void ClearGradients();
   void Update(int64_t step, double norm);
   void Refresh();
 

@@ -5,9 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/paths.h"
+#include "model/safetensors.h"
+#include "model/training/adapter_export.h"
 #include "model/training/language_objective.h"
 #include "model/training/trainer.h"
 #include "tests/model/tiny_model.h"
@@ -147,6 +150,45 @@ TEST_F(AdapterTest, ItAloneIsTrainedAndMergesIntoTheBase) {
   EXPECT_EQ(changed, 14u);
   made.network->Refresh();
   EXPECT_NEAR(made.trainer->Measure(*made.objective).loss, last, 1e-6) << "the merged model is the adapted one";
+}
+
+// What PEFT would add to a matrix, (alpha / r) · B·A of the file, is what is merged.
+TEST_F(AdapterTest, IsExportedAsPeftReadsIt) {
+  Made made = Make(true);
+  while (!made.trainer->Done()) ASSERT_TRUE(made.trainer->Step().ok());
+  const fs::path folder = fs::path(testing::TempDir()) / "adapter_peft";
+  ASSERT_EQ(ExportAdapter(*made.adapter, made.network->shape(), "tiny", folder), absl::OkStatus());
+
+  const Json config = Json::parse(ReadFile(folder / "adapter_config.json").value());
+  EXPECT_EQ(config["peft_type"], "LORA");
+  EXPECT_EQ(config["r"], kRank);
+  EXPECT_EQ(config["task_type"], "CAUSAL_LM");
+  EXPECT_EQ(config["target_modules"].size(), 7u);
+  const auto file = SafetensorsFile::Open(folder / "adapter_model.safetensors");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->tensors().size(), 28u);
+  const auto values = [&](const std::string& name) {
+    const auto& tensors = (*file)->tensors();
+    const auto found = std::ranges::find(tensors, "base_model.model.model.layers." + name, &GgufTensor::name);
+    std::vector<float> read(found == tensors.end() ? 0 : found->elements());
+    if (!read.empty()) Dequantise(*found, 0, read.size(), read.data());
+    return read;
+  };
+  const auto a = values("1.self_attn.q_proj.lora_A.weight"), b = values("1.self_attn.q_proj.lora_B.weight");
+  for (const ParameterTensor& tensor : made.parameters->tensors()) {
+    if (tensor.name != "blk.1.attn_q.weight") continue;
+    ASSERT_EQ(a.size(), kRank * tensor.width);
+    ASSERT_EQ(b.size(), kRank * tensor.rows);
+    const float* merged = made.adapter->Values(tensor.offset, tensor.rows * tensor.width);
+    for (uint64_t i = 0; i < tensor.rows; ++i) {
+      for (uint64_t j = 0; j < tensor.width; ++j) {
+        double sum = made.parameters->values.at(tensor.offset)[i * tensor.width + j];
+        for (uint64_t r = 0; r < kRank; ++r)
+          sum += kAlpha / kRank * double{b[i * kRank + r]} * double{a[r * tensor.width + j]};
+        ASSERT_NEAR(merged[i * tensor.width + j], sum, 1e-5) << i << " " << j;
+      }
+    }
+  }
 }
 
 TEST_F(AdapterTest, GoesOnFromACheckpointWithTheSameBits) {

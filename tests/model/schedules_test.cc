@@ -8,13 +8,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <random>
 
 #include "base/paths.h"
 #include "model/engine.h"
+#include "tests/model/fuzz.h"
 #include "tests/model/tiny_model.h"
 
 namespace orrery::model {
@@ -23,16 +23,12 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
+using fuzz::FromEnvironment;
 
 constexpr int kRequests = 96;
 constexpr int kSchedules = 400;  // of each model and precision
 constexpr int kVocabulary = 96;
 constexpr uint64_t kPage = 32 * 2 * 2 * 16 * 2 * sizeof(float);  // tokens, keys and values, heads, width, layers
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
-}
 
 // Prompts that begin with one of a few stems, themselves beginnings of each other, and go on by themselves.
 std::vector<GenerationRequest> Requests(std::mt19937_64& random) {

@@ -49,12 +49,13 @@ class TrainerTest : public ::testing::Test {
   }
   static fs::path Folder() { return fs::path(testing::TempDir()) / "trainer_tiny"; }
 
-  Made Make(int examples, TrainerOptions options = {}) {
+  Made Make(int examples, TrainerOptions options = {}, bool freeze_embeddings = false) {
     Made made;
     const auto source = ModelSource::Open(Folder()).value();
     const ModelShape shape = source->Shape().value();
     made.parameters = std::make_unique<Parameters>(Parameters::Read(*source, shape, true).value());
-    made.network = std::make_unique<Network>(shape, *made.parameters, *ops_, NetworkOptions{.max_rows = 64});
+    made.network = std::make_unique<Network>(shape, *made.parameters, *ops_,
+                                             NetworkOptions{.max_rows = 64, .freeze_embeddings = freeze_embeddings});
     options.rate = 1e-2f;
     options.batch = 3;
     made.examples = std::make_unique<std::vector<TrainingExample>>(Examples(examples));
@@ -173,7 +174,7 @@ TEST_F(TrainerTest, AStepThatIsNotFiniteChangesNothing) {
 }
 
 TEST_F(TrainerTest, FrozenEmbeddingsStay) {
-  auto made = Make(6, {.freeze_embeddings = true});
+  auto made = Make(6, {}, true);
   const auto before = Values(made);
   while (!made->Done()) ASSERT_TRUE(made->Step().ok());
   const auto after = Values(made);
