@@ -32,6 +32,7 @@ struct Services {
 struct CampaignContext {
   search::Rules rules;
   reasoning::PromptTemplate prompt = reasoning::BuiltInPrompt(reasoning::PromptForm::kChat);
+  reasoning::StepForm steps = reasoning::StepForm::kCode;
   uint64_t seed = 1;
   size_t output_limit = 4096;  // bytes of program output that enter the partial solution
   int context_length = 0;      // tokens, of the policy

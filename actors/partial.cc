@@ -41,7 +41,7 @@ PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent
                                           reasoning::StepSeed(tree.random_key, path)));
   path.push_back(index);
 
-  std::string printed = parent.printed() == nullptr ? "" : parent.printed()->str();
+  std::string printed = GetString(parent.printed());
   if (ran) printed += candidate.output()->str();
 
   std::string text = candidate.text()->str();

@@ -6,7 +6,8 @@
 //
 // Workers block (a step runs, a comparison runs), so each has a thread of its own. An answer that says "the worker
 // failed" sends the request to another worker, a few times; only then does the requester hear an error, and never a
-// verdict about its content. The queue is bounded by admission: live trees × wave × candidates.
+// verdict about its content. A worker that is gone gets no more requests; with the last one all end in that error. The
+// queue is bounded by admission: live trees × wave × candidates.
 
 #include <deque>
 #include <memory>
@@ -56,7 +57,8 @@ struct pool_state {
 
   typename Work::Actor::pointer self = nullptr;
   Meters* meters = nullptr;
-  std::vector<typename Work::Actor> idle;
+  std::deque<typename Work::Actor> idle;  // the next one last
+  size_t workers = 0;                     // that are not gone
   std::deque<Job> queue;
   Alive alive;
 
@@ -78,22 +80,21 @@ struct pool_state {
           .then(
               [this, job, worker](const typename Work::Answer& answer) {
                 meters->Answered(Work::kKind);
-                idle.push_back(worker);
-                Settle(std::move(*job), answer);
+                const std::string failure = Work::Failure(answer);
+                // One that failed comes last, so that the job goes elsewhere.
+                failure.empty() ? idle.push_back(worker) : idle.push_front(worker);
+                failure.empty() ? job->promise.Deliver(answer) : Again(std::move(*job), failure);
                 Dispatch();
               },
               [this, job](const caf::error& error) {  // the worker is gone
+                --workers;
                 Again(std::move(*job), Words(error));
                 Dispatch();
               });
     }
+    for (; workers == 0 && !queue.empty(); queue.pop_front())
+      queue.front().promise.Fail(WordedError(std::string(Work::kName) + ": no worker is left"));
     meters->of(Work::kKind).held.store(static_cast<int64_t>(queue.size()), std::memory_order_relaxed);
-  }
-
-  void Settle(Job job, const typename Work::Answer& answer) {
-    const std::string failure = Work::Failure(answer);
-    if (failure.empty()) return job.promise.Deliver(answer);
-    Again(std::move(job), failure);
   }
 
   void Again(Job job, const std::string& failure) {
@@ -111,7 +112,8 @@ typename Work::Actor::behavior_type pool(typename Work::Actor::template stateful
   auto& state = self->state;
   state.self = self;
   state.meters = meters;
-  state.idle = std::move(workers);
+  state.workers = workers.size();
+  state.idle.assign(workers.begin(), workers.end());
   Meter& meter = meters->of(Work::kKind);
   state.alive = Alive(meter);
   return {

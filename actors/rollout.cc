@@ -11,7 +11,10 @@
 namespace orrery::actors {
 namespace {
 
-std::string TextOf(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
+reasoning::Position PositionOf(const schema::Partial& partial, reasoning::StepForm steps) {
+  if (steps == reasoning::StepForm::kWords) return reasoning::Position::kInWords;
+  return partial.after_output() ? reasoning::Position::kAfterOutput : reasoning::Position::kInCode;
+}
 
 // What candidates of a node draw from: distinct for every path and candidate.
 uint64_t CandidateStream(const store::Path& path, int candidate) {
@@ -36,9 +39,9 @@ caf::result<ExpansionChunk> rollout_state::Expand(const PartialChunk& chunk) {
   draft.emplace(reasoning::DraftSetting{
       .problem = context->key,
       .path = path,
-      .position = partial->after_output() ? reasoning::Position::kAfterOutput : reasoning::Position::kInCode,
-      .last_step = TextOf(partial->last_step()),
-      .printed = TextOf(partial->printed()),
+      .position = PositionOf(*partial, context->campaign->steps),
+      .last_step = GetString(partial->last_step()),
+      .printed = GetString(partial->printed()),
       .samples = rules.candidates,
       .tolerated_here = partial->tolerated_errors(),
       .tolerated_limit = rules.tolerated_errors,
@@ -92,8 +95,8 @@ void rollout_state::Generated(int candidate, const schema::Generated& generated)
   counts.candidates.fetch_add(1, std::memory_order_relaxed);
   counts.tokens_generated.fetch_add(generated.tokens(), std::memory_order_relaxed);
   const auto task = draft->AddSample(candidate, {.tokens = generated.tokens(),
-                                                 .text = TextOf(generated.text()),
-                                                 .stop = TextOf(generated.stop()),
+                                                 .text = GetString(generated.text()),
+                                                 .stop = GetString(generated.stop()),
                                                  .ended = generated.ended(),
                                                  .log_probability = generated.log_probability()});
   if (!task) return Proceed();
@@ -124,14 +127,14 @@ void rollout_state::Run(const std::string& text, const std::string& code) {
             auto& counts = context->meters().search;
             counts.steps_executed.fetch_add(1, std::memory_order_relaxed);
             counts.verdicts[static_cast<size_t>(ran->verdict())].fetch_add(1, std::memory_order_relaxed);
-            draft->AddRun(text, ran->verdict(), TextOf(ran->output()), TextOf(ran->error()));
+            draft->AddRun(text, ran->verdict(), GetString(ran->output()), GetString(ran->error()));
             Proceed();
           },
           [this](caf::error& error) { Fail(std::move(error)); });
 }
 
 void rollout_state::Check(const std::string& text, const std::string& answer) {
-  reasoning::Submission submission{answer, TextOf(partial->printed()), {}};
+  reasoning::Submission submission{answer, GetString(partial->printed()), {}};
   if (partial->parents() != nullptr) {
     for (const auto* step : *partial->parents()) submission.program.push_back(step->code()->str());
   }
@@ -141,9 +144,9 @@ void rollout_state::Check(const std::string& text, const std::string& answer) {
   const auto step = schema::CreateRunStep(builder, builder.CreateString(code), seed);
   builder.Finish(schema::CreateRun(builder, context->meters().Sent(Kind::kSandboxPool), 0, step));
   self->request(context->campaign->services.sandbox, caf::infinite, atom::run_v, RunChunk(std::move(builder)))
-      .then(
-          [this, text](const RanChunk& ran) { Graded(text, reasoning::GradeOf(ran->verdict()), TextOf(ran->error())); },
-          [this](caf::error& error) { Fail(std::move(error)); });
+      .then([this,
+             text](const RanChunk& ran) { Graded(text, reasoning::GradeOf(ran->verdict()), GetString(ran->error())); },
+            [this](caf::error& error) { Fail(std::move(error)); });
 }
 
 void rollout_state::Graded(const std::string& text, schema::Grade grade, std::string error) {

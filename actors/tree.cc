@@ -36,7 +36,7 @@ void tree_state::Start() {
   fresh->random_key = reasoning::TreeRandomKey(campaign->seed, key);
   fresh->prompt = model::EncodePrompt(*campaign->tokenizer, reasoning::Prompt(campaign->prompt, *problem));
   if (campaign->ppm_tokenizer != nullptr) {
-    const auto prompt = reasoning::BuiltInPrompt(reasoning::PromptForm::kFineTuned);
+    const auto prompt = reasoning::BuiltInPrompt(reasoning::PromptForm::kFineTuned, {}, campaign->steps);
     fresh->ppm_prompt = model::EncodePrompt(*campaign->ppm_tokenizer, reasoning::Prompt(prompt, *problem));
   }
   for (auto& expansion : *known) {
@@ -45,8 +45,8 @@ void tree_state::Start() {
   }
   context = std::move(fresh);
   if (context->token_budget() <= 0) {
-    return Done(false, fmt::format("problem {}: its prompt has {} tokens, which leaves no room in a context of {}",
-                                   problem->id, context->prompt.size(), campaign->context_length));
+    exhausted = true;  // the prompt leaves no room for a step: the problem stays unsolved
+    return Finish();
   }
   budget = rules.rollouts;
   root = self->spawn(node, context, caf::actor_cast<tree_actor>(self), RootPartial(*context));
@@ -131,8 +131,12 @@ void tree_state::BackUp(size_t next) {
 
 void tree_state::Finish() {
   const auto& rules = context->rules();
-  const TreeRecordChunk record = store::BuildTreeRecord(
-      {.key = context->key, .problem = problem.get(), .rules = &rules, .exhausted = exhausted}, ends, expansions);
+  const TreeRecordChunk record = store::BuildTreeRecord({.key = context->key,
+                                                         .problem = problem.get(),
+                                                         .rules = &rules,
+                                                         .exhausted = exhausted,
+                                                         .in_words = campaign->steps == reasoning::StepForm::kWords},
+                                                        ends, expansions);
   context->meters().Sent(Kind::kJournal);
   self->request(campaign->services.journal, caf::infinite, atom::finish_v, record)
       .then(

@@ -5,6 +5,8 @@
 #include <functional>
 #include <utility>
 
+#include "reasoning/text.h"
+
 namespace orrery::reasoning {
 namespace {
 
@@ -13,8 +15,16 @@ schema::StepKind RecordKind(StepKind kind) {
     case StepKind::kCodeStep: return schema::StepKind::CodeStep;
     case StepKind::kFinalCode: return schema::StepKind::FinalCode;
     case StepKind::kAnswer: return schema::StepKind::Answer;
+    case StepKind::kWords: return schema::StepKind::Words;
   }
   return schema::StepKind::CodeStep;
+}
+
+// What ends a sample. A chat model may end its turn where the last marker should stand: the answer is complete all the
+// same.
+std::string_view StopOf(const Sample& sample, Position position) {
+  const bool answers = position == Position::kAfterOutput || (position == Position::kInWords && LastBoxed(sample.text));
+  return sample.ended && sample.stop.empty() && answers ? kEndOfAnswer : std::string_view(sample.stop);
 }
 
 }  // namespace
@@ -23,9 +33,7 @@ ExpansionDraft::ExpansionDraft(DraftSetting setting)
     : setting_(std::move(setting)), samples_(setting_.samples), texts_(setting_.samples), missing_(setting_.samples) {}
 
 std::optional<ExpansionDraft::Task> ExpansionDraft::AddSample(int index, Sample sample) {
-  // A chat model may end its turn where the last marker should stand: the answer is complete all the same.
-  const bool answered = sample.ended && sample.stop.empty() && setting_.position == Position::kAfterOutput;
-  auto parsed = ParseStep(sample.text, answered ? kEndOfAnswer : std::string_view(sample.stop), setting_.position);
+  auto parsed = ParseStep(sample.text, StopOf(sample, setting_.position), setting_.position);
   // Samples that are no step are told apart from steps by a prefix that no step begins with.
   std::string key = parsed.ok() ? parsed->text : std::string("\x01") + sample.text + "\x01" + sample.stop;
   texts_[index] = key;
@@ -44,6 +52,7 @@ std::optional<ExpansionDraft::Task> ExpansionDraft::AddSample(int index, Sample 
     entry.rejection = "repeats the step before it";
     return std::nullopt;
   }
+  if (entry.step->kind == StepKind::kWords) return std::nullopt;
   entry.waiting = true;
   ++waiting_;
   if (entry.step->kind == StepKind::kAnswer) return Task{Task::Kind::kGrade, key, entry.step->answer};
@@ -91,6 +100,7 @@ void ExpansionDraft::Extend(int samples) {
 
 ExpansionDraft::Judgement ExpansionDraft::Judge(const Entry& entry) const {
   if (!entry.rejection.empty()) return {.valid = false, .rejection = entry.rejection};
+  if (entry.step->kind == StepKind::kWords) return {.valid = true};
   if (entry.step->kind == StepKind::kAnswer) {
     // What could not be compared is neither right nor wrong, so it is no end that a value could be taken from.
     const bool compared = entry.grade == schema::Grade::Equal || entry.grade == schema::Grade::Different;

@@ -18,13 +18,12 @@
 #include <cstring>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/paths.h"
 #include "reasoning/text.h"
 
 namespace orrery::reasoning {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr size_t kLongestText = 4000;  // bytes of a reference or an answer; a longer one is no answer
 constexpr uint32_t kLongestReply = 4096;
@@ -143,10 +142,6 @@ class Process {
   int socket_ = -1;
 };
 
-Clock::time_point In(double seconds) {
-  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-}
-
 bool Readable(std::string_view text) { return text.size() <= kLongestText && ValidUtf8Prefix(text) == text.size(); }
 
 class MathVerify : public Grader {
@@ -174,7 +169,7 @@ class MathVerify : public Grader {
     const auto size = static_cast<uint32_t>(reference.size());
     std::memcpy(body.data(), &size, sizeof size);
     body.append(reference).append(answer);
-    const auto deadline = In(wall_seconds_);
+    const auto deadline = SecondsFromNow(wall_seconds_);
     Io io = process_.Send(body, deadline);
     std::string reply;
     if (io == Io::kDone) io = process_.Receive(reply, deadline);
@@ -198,7 +193,7 @@ class MathVerify : public Grader {
     if (!process_.running() && !process_.Start(python_, script_).ok()) return false;
     if (ready_) return true;
     std::string greeting;
-    ready_ = process_.Receive(greeting, In(kStartSeconds)) == Io::kDone && greeting == "R";
+    ready_ = process_.Receive(greeting, SecondsFromNow(kStartSeconds)) == Io::kDone && greeting == "R";
     if (!ready_) Stop();
     return ready_;
   }

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "base/paths.h"
-#include "reasoning/step.h"
 #include "reasoning/text.h"
 
 namespace orrery::reasoning {
@@ -60,6 +59,31 @@ print(left)
 <end_of_answer>)"},
 };
 
+constexpr std::string_view kInstructionInWords =
+    R"(Solve the math problem in short steps, in words.
+Each step is one or two sentences with the calculation written out, then <end_of_step>. The last step gives the final answer in \boxed{} and ends with <end_of_answer>. Do not write code and do not use Markdown.)";
+
+// The same questions.
+constexpr std::array kSolutionsInWords = {
+    std::string_view(R"(<reasoning>
+Step 1: Find how many boxes were sold: 84 / 6 = 14 boxes.
+<end_of_step>
+Step 2: Multiply by the price of a box: 14 * 9 = 126 dollars.
+<end_of_step>
+The bakery took \boxed{126} dollars.
+<end_of_answer>)"),
+    std::string_view(R"(<reasoning>
+Step 1: Find how many stickers Omar has. Three times 15 is 45, and 45 - 4 = 41.
+<end_of_step>
+Step 2: Add the stickers of both: 15 + 41 = 56.
+<end_of_step>
+Step 3: Take away the 25% that they give away: 56 * 25 / 100 = 14, and 56 - 14 = 42.
+<end_of_step>
+They have \boxed{42} stickers left.
+<end_of_answer>)"),
+};
+static_assert(kSolutionsInWords.size() == kExamples.size());
+
 constexpr std::string_view kPlace = "{question}";
 
 // Where kPlace stands in `text`; nothing unless it stands there once.
@@ -69,14 +93,15 @@ std::optional<PromptTemplate> SplitAtPlace(std::string_view text) {
   return PromptTemplate{std::string(text.substr(0, place)), std::string(text.substr(place + kPlace.size()))};
 }
 
-PromptTemplate WorkedExamples(ChatFormat format) {
-  std::vector<Turn> turns = {{Role::kSystem, kInstruction}};
-  for (const auto& [question, solution] : kExamples) {
-    turns.push_back({Role::kUser, question});
-    turns.push_back({Role::kAssistant, solution});
+PromptTemplate WorkedExamples(ChatFormat format, StepForm steps) {
+  const bool code = steps == StepForm::kCode;
+  std::vector<Turn> turns = {{Role::kSystem, code ? kInstruction : kInstructionInWords}};
+  for (size_t i = 0; i < kExamples.size(); ++i) {
+    turns.push_back({Role::kUser, kExamples[i].question});
+    turns.push_back({Role::kAssistant, code ? kExamples[i].solution : kSolutionsInWords[i]});
   }
   PromptTemplate prompt = ChatPrompt(format, turns);
-  prompt.after += fmt::format("{}{}\n", AnswerLead(format), kCode);
+  prompt.after += fmt::format("{}{}", AnswerLead(format), Opening(steps));
   return prompt;
 }
 
@@ -123,10 +148,10 @@ std::vector<PromptPiece> ChatPieces(ChatFormat format, std::span<const Turn> tur
   return pieces;
 }
 
-PromptTemplate BuiltInPrompt(PromptForm form, ChatFormat format) {
-  if (form == PromptForm::kChat) return WorkedExamples(format);
-  return {"<|user|>:\n",
-          fmt::format("\n<|assistant|>: Let's think step by step and solve the problem with code.{}\n", kCode)};
+PromptTemplate BuiltInPrompt(PromptForm form, ChatFormat format, StepForm steps) {
+  if (form == PromptForm::kChat) return WorkedExamples(format, steps);
+  return {"<|user|>:\n", fmt::format("\n<|assistant|>: Let's think step by step and solve the problem{}.{}",
+                                     steps == StepForm::kCode ? " with code" : "", Opening(steps))};
 }
 
 StatusOr<PromptTemplate> LoadPrompt(const std::filesystem::path& path) {

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "reasoning/chat_format.h"
 #include "reasoning/problem.h"
+#include "reasoning/step.h"
 
 namespace orrery::reasoning {
 
@@ -30,9 +31,9 @@ struct PromptTemplate {
 };
 
 enum class PromptForm : uint8_t {
-  kChat,       // instruction, worked examples, the question, as turns of a chat; then "<code>\n": for chat models
+  kChat,       // instruction, worked examples, the question, as turns of a chat; then the opening: for chat models
   kFineTuned,  // METHODS A1: `<|user|>:\n{question}\n<|assistant|>: Let's think step by step and solve the problem with
-               // code.` then "<code>\n"
+               // code.` then the opening; "with code" where steps are code
 };
 
 // A conversation that ends with the question, as a chat's turns: `before` is what was said until then.
@@ -41,8 +42,9 @@ PromptTemplate ChatPrompt(ChatFormat format, std::span<const Turn> before);
 // A whole conversation as RenderChat writes it, in which only what is not a turn's own words may hold special tokens.
 std::vector<PromptPiece> ChatPieces(ChatFormat format, std::span<const Turn> turns);
 
-// `format` is how the model writes a chat's turns.
-PromptTemplate BuiltInPrompt(PromptForm form, ChatFormat format = ChatFormat::kChatMl);
+// `format` is how the model writes a chat's turns, `steps` what it is asked for.
+PromptTemplate BuiltInPrompt(PromptForm form, ChatFormat format = ChatFormat::kChatMl,
+                             StepForm steps = StepForm::kCode);
 
 // A prompt of the user's own: a text file that holds {question} once. Special tokens are written as the model spells
 // them; the text should end where the first step's code begins, a last newline included.

@@ -10,7 +10,8 @@ namespace orrery::reasoning {
 namespace {
 
 constexpr std::string_view kFence = "```";
-constexpr std::array kMarkers = {kCode, kEndOfStep, kEndOfCode, kOutput, kEndOfOutput, kAnswer, kEndOfAnswer};
+constexpr std::array kMarkers = {kCode,   kReasoning,   kEndOfStep, kEndOfCode,
+                                 kOutput, kEndOfOutput, kAnswer,    kEndOfAnswer};
 
 // A line that begins with one of these is a new turn or a new problem, in code and in an answer.
 constexpr std::array<std::string_view, 10> kNewTurn = {"Question:", "Problem:",     "User:",        "Assistant:",
@@ -48,7 +49,7 @@ std::string_view WithoutOpening(std::string_view text, std::string_view marker) 
   return text.substr(static_cast<size_t>(trimmed.data() - text.data()) + marker.size());
 }
 
-// What neither code nor an answer may hold.
+// What no step may hold.
 Status CheckText(std::string_view text, const std::vector<std::string_view>& lines) {
   if (const size_t valid = ValidUtf8Prefix(text); valid != text.size())
     return InvalidInput("not UTF-8 at byte {}", valid);
@@ -87,10 +88,10 @@ StatusOr<Step> ParseCode(std::string_view text, std::string_view stop) {
   return step;
 }
 
-StatusOr<Step> ParseAnswer(std::string_view text, std::string_view stop) {
+StatusOr<Step> ParseAnswer(std::string_view text, std::string_view stop, std::string_view opening) {
   if (stop != kEndOfAnswer)
     return InvalidInput("ended by \"{}\": after the output an answer ended by {} was expected", stop, kEndOfAnswer);
-  text = WithoutOpening(text, kAnswer);
+  text = WithoutOpening(text, opening);
   const auto lines = Lines(text);
   ORRERY_RETURN_IF_ERROR(CheckText(text, lines));
   auto answer = LastBoxed(text);
@@ -104,7 +105,35 @@ StatusOr<Step> ParseAnswer(std::string_view text, std::string_view stop) {
   return step;
 }
 
+StatusOr<Step> ParseWords(std::string_view text, std::string_view stop) {
+  if (stop == kEndOfAnswer) return ParseAnswer(text, stop, kReasoning);
+  if (stop != kEndOfStep) return InvalidInput("ended by \"{}\": {} or {} was expected", stop, kEndOfStep, kEndOfAnswer);
+  text = WithoutOpening(text, kReasoning);
+  const auto lines = Lines(text);
+  ORRERY_RETURN_IF_ERROR(CheckText(text, lines));
+  Step step;
+  step.kind = StepKind::kWords;
+  step.text = Join(lines);
+  step.text.append(stop).push_back('\n');
+  return step;
+}
+
 }  // namespace
+
+std::string_view Opening(StepForm form) {
+  switch (form) {
+    case StepForm::kCode: return "<code>\n";
+    case StepForm::kWords: return "<reasoning>\n";
+  }
+  return "";
+}
+
+std::optional<StepForm> FormOf(std::string_view solution) {
+  for (const StepForm form : {StepForm::kCode, StepForm::kWords}) {
+    if (solution.starts_with(Opening(form))) return form;
+  }
+  return std::nullopt;
+}
 
 std::vector<std::string> StopStrings() {
   return {std::string(kEndOfStep),   std::string(kEndOfCode), std::string(kEndOfAnswer),
@@ -116,6 +145,7 @@ std::string_view Name(StepKind kind) {
     case StepKind::kCodeStep: return "code";
     case StepKind::kFinalCode: return "final-code";
     case StepKind::kAnswer: return "answer";
+    case StepKind::kWords: return "words";
   }
   return "unknown";
 }
@@ -123,7 +153,12 @@ std::string_view Name(StepKind kind) {
 StatusOr<Step> ParseStep(std::string_view text, std::string_view stop, Position position) {
   if (stop.empty()) return InvalidInput("no marker: the sample ended in the middle of a step");
   if (stop == kFence) return InvalidInput("a Markdown fence");
-  return position == Position::kInCode ? ParseCode(text, stop) : ParseAnswer(text, stop);
+  switch (position) {
+    case Position::kInCode: return ParseCode(text, stop);
+    case Position::kAfterOutput: return ParseAnswer(text, stop, kAnswer);
+    case Position::kInWords: return ParseWords(text, stop);
+  }
+  return InvalidInput("no position");
 }
 
 bool RepeatsStep(std::span<const Step> parents, const Step& step) {
@@ -172,8 +207,8 @@ std::vector<std::string_view> SolutionPieces(std::string_view solution) {
   return pieces;
 }
 
-std::string FullTrajectory(std::span<const Step> steps, std::string_view output, size_t limit) {
-  return fmt::format("{}\n{}", kCode, PartialSolution(steps, output, limit));
+std::string FullTrajectory(StepForm form, std::span<const Step> steps, std::string_view output, size_t limit) {
+  return fmt::format("{}{}", Opening(form), PartialSolution(steps, output, limit));
 }
 
 }  // namespace orrery::reasoning

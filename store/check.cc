@@ -15,10 +15,6 @@
 namespace orrery::store {
 namespace {
 
-std::string_view ViewOf(const flatbuffers::String* text) {
-  return text == nullptr ? std::string_view() : text->string_view();
-}
-
 // The paths of nodes: candidates from the root.
 std::vector<Path> NodePaths(const schema::TreeRecord& record) {
   std::vector<Path> paths;
@@ -65,7 +61,7 @@ void CheckExpansions(std::string_view key, const schema::TreeRecord& record, Fin
   for (const schema::Expansion* expansion : *record.expansions()) {
     const Path path = PathOf(*expansion);
     const std::string place = PathText(path);
-    findings->Same(place, "problem", ViewOf(expansion->problem()), key);
+    findings->Same(place, "problem", GetStringView(expansion->problem()), key);
     if (before != nullptr && path <= last)
       findings->Add(place, "path", "after " + PathText(last), "expansions in the order of their paths");
     if (expansion->candidates() == nullptr) {
@@ -164,19 +160,23 @@ void CheckChoices(const std::vector<RolloutEnd>& ends, const Replay& replay, boo
 
 TreeChunk Rebuilt(std::string_view key, const schema::TreeRecord& record, search::Rules rules, const Replay& replay) {
   reasoning::Problem problem;
-  problem.question = ViewOf(record.question());
-  problem.answer = ViewOf(record.answer());
-  problem.source = ViewOf(record.source());
-  problem.level = ViewOf(record.level());
-  problem.checker = ViewOf(record.checker());
-  problem.licence = ViewOf(record.licence());
+  problem.question = GetStringView(record.question());
+  problem.answer = GetStringView(record.answer());
+  problem.source = GetStringView(record.source());
+  problem.level = GetStringView(record.level());
+  problem.checker = GetStringView(record.checker());
+  problem.licence = GetStringView(record.licence());
   rules.rollouts = static_cast<int>(record.budget());
   rules.extra_rollouts_when_unsolved = static_cast<int>(record.extra_budget());
   rules.further_rollouts_when_unsolved = static_cast<int>(record.further_budget());
   std::map<Path, ExpansionChunk> expansions;
   for (const schema::Expansion* expansion : *record.expansions())
     expansions[PathOf(*expansion)] = ExtractExpansion(*expansion);
-  return BuildTreeRecord({.key = std::string(key), .problem = &problem, .rules = &rules, .exhausted = replay.exhausted},
+  return BuildTreeRecord({.key = std::string(key),
+                          .problem = &problem,
+                          .rules = &rules,
+                          .exhausted = replay.exhausted,
+                          .in_words = record.in_words()},
                          replay.ends, expansions);
 }
 
@@ -186,7 +186,7 @@ std::string PathText(const Path& path) { return fmt::format("/{}", fmt::join(pat
 
 std::vector<Finding> CheckShape(std::string_view key, const schema::TreeRecord& record) {
   Findings findings;
-  findings.Same("", "problem", ViewOf(record.problem()), key);
+  findings.Same("", "problem", GetStringView(record.problem()), key);
   if (record.nodes() == nullptr || record.nodes()->size() == 0) findings.Add("", "nodes", "none", "a root");
   if (record.expansions() == nullptr) findings.Add("", "expansions", "none", "a list");
   if (!findings.empty()) return findings.Take();

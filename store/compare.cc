@@ -13,28 +13,24 @@
 namespace orrery::store {
 namespace {
 
-std::string_view ViewOf(const flatbuffers::String* text) {
-  return text == nullptr ? std::string_view() : text->string_view();
-}
-
 // Each field in which two candidates differ.
 std::vector<std::string_view> DifferingFields(const schema::Candidate& a, const schema::Candidate& b) {
   std::vector<std::string_view> fields;
   const auto tell = [&](bool same, std::string_view field) {
     if (!same) fields.push_back(field);
   };
-  tell(ViewOf(a.text()) == ViewOf(b.text()), "text");
+  tell(GetStringView(a.text()) == GetStringView(b.text()), "text");
   tell(a.kind() == b.kind(), "kind");
-  tell(ViewOf(a.code()) == ViewOf(b.code()), "code");
+  tell(GetStringView(a.code()) == GetStringView(b.code()), "code");
   tell(a.valid() == b.valid(), "valid");
-  tell(ViewOf(a.rejection()) == ViewOf(b.rejection()), "rejection");
+  tell(GetStringView(a.rejection()) == GetStringView(b.rejection()), "rejection");
   tell(a.merged() == b.merged(), "samples of this text");
   tell(a.tokens() == b.tokens(), "tokens");
   tell(a.log_probability() == b.log_probability(), "log-probability");
   tell(a.verdict() == b.verdict(), "verdict");
-  tell(ViewOf(a.output()) == ViewOf(b.output()), "output");
-  tell(ViewOf(a.error()) == ViewOf(b.error()), "error");
-  tell(ViewOf(a.answer()) == ViewOf(b.answer()), "answer");
+  tell(GetStringView(a.output()) == GetStringView(b.output()), "output");
+  tell(GetStringView(a.error()) == GetStringView(b.error()), "error");
+  tell(GetStringView(a.answer()) == GetStringView(b.answer()), "answer");
   tell(a.grade() == b.grade(), "grade");
   tell(a.score() == b.score(), "score");
   tell(a.tolerated_errors() == b.tolerated_errors(), "tolerated errors");
@@ -145,12 +141,12 @@ std::vector<std::string> OtherDifferences(const schema::TreeRecord& a, const sch
   const auto number = [&](std::string_view field, auto in_a, auto in_b) {
     if (in_a != in_b) words.push_back(fmt::format("{}: {} against {}", field, in_a, in_b));
   };
-  tell("question", ViewOf(a.question()), ViewOf(b.question()));
-  tell("answer", ViewOf(a.answer()), ViewOf(b.answer()));
-  tell("source", ViewOf(a.source()), ViewOf(b.source()));
-  tell("level", ViewOf(a.level()), ViewOf(b.level()));
-  tell("checker", ViewOf(a.checker()), ViewOf(b.checker()));
-  tell("licence", ViewOf(a.licence()), ViewOf(b.licence()));
+  tell("question", GetStringView(a.question()), GetStringView(b.question()));
+  tell("answer", GetStringView(a.answer()), GetStringView(b.answer()));
+  tell("source", GetStringView(a.source()), GetStringView(b.source()));
+  tell("level", GetStringView(a.level()), GetStringView(b.level()));
+  tell("checker", GetStringView(a.checker()), GetStringView(b.checker()));
+  tell("licence", GetStringView(a.licence()), GetStringView(b.licence()));
   number("solved", a.solved(), b.solved());
   number("rollouts asked for", a.budget(), b.budget());
   number("rollouts asked for where unsolved", a.extra_budget(), b.extra_budget());

@@ -8,15 +8,11 @@ namespace orrery::store {
 
 namespace {
 
-std::string_view ViewOf(const flatbuffers::String* text) {
-  return text == nullptr ? std::string_view() : text->string_view();
-}
-
 Status CheckNode(const schema::TreeRecord& record, int index) {
   const schema::TreeNode& node = *record.nodes()->Get(index);
   const int expansions = record.expansions() == nullptr ? 0 : static_cast<int>(record.expansions()->size());
   const auto wrong = [&](std::string_view what) {
-    return Corrupt("record of problem {}, node {}: {}", ViewOf(record.problem()), index, what);
+    return Corrupt("record of problem {}, node {}: {}", GetStringView(record.problem()), index, what);
   };
   if (node.expansion() >= expansions) return wrong("its expansion is not in the record");
   if (index == 0) return node.parent() == -1 ? absl::OkStatus() : wrong("the root has a parent");
@@ -50,7 +46,7 @@ StatusOr<search::Tree> ToSearchTree(const schema::TreeRecord& record) {
     node.visits = from.visits();
     node.value_sum = from.value_sum();
     if (const schema::Candidate* candidate = CandidateOf(record, i)) {
-      node.text = ViewOf(candidate->text());
+      node.text = GetStringView(candidate->text());
       node.tolerated = candidate->tolerated_errors() > 0;
       if (candidate->score()) node.score = *candidate->score();
       node.right = node.end == search::End::kAnswered && candidate->grade() == schema::Grade::Equal;
@@ -60,7 +56,7 @@ StatusOr<search::Tree> ToSearchTree(const schema::TreeRecord& record) {
   if (record.rollouts() == nullptr) return tree;
   for (const schema::Rollout* rollout : *record.rollouts()) {
     if (rollout->node() < 0 || rollout->node() >= count)
-      return Corrupt("record of problem {}: a rollout ends at no node", ViewOf(record.problem()));
+      return Corrupt("record of problem {}: a rollout ends at no node", GetStringView(record.problem()));
     tree.rollouts.push_back({.node = rollout->node(), .value = rollout->value()});
   }
   return tree;
@@ -70,7 +66,7 @@ std::string PrintedBy(const schema::TreeRecord& record, const std::vector<int>& 
   std::string printed;
   for (int node : nodes) {
     const schema::Candidate* candidate = CandidateOf(record, node);
-    if (candidate->verdict() == schema::Verdict::Ok) printed += ViewOf(candidate->output());
+    if (candidate->verdict() == schema::Verdict::Ok) printed += GetStringView(candidate->output());
   }
   return printed;
 }
@@ -80,9 +76,10 @@ std::string SolutionText(const schema::TreeRecord& record, const std::vector<int
   for (int node : nodes) {
     const schema::Candidate* candidate = CandidateOf(record, node);
     reasoning::Step& step = steps.emplace_back();
-    step.text = ViewOf(candidate->text());
+    step.text = GetStringView(candidate->text());
     if (candidate->kind() == schema::StepKind::FinalCode) step.kind = reasoning::StepKind::kFinalCode;
     if (candidate->kind() == schema::StepKind::Answer) step.kind = reasoning::StepKind::kAnswer;
+    if (candidate->kind() == schema::StepKind::Words) step.kind = reasoning::StepKind::kWords;
   }
   return reasoning::PartialSolution(steps, PrintedBy(record, nodes), output_limit);
 }

@@ -66,10 +66,9 @@ std::string LabelOf(const schema::TreeRecord& record, const search::Tree& tree, 
 std::string Node(const schema::TreeRecord& record, const search::Tree& tree, int i, double x, double y, bool best) {
   const search::Node& node = tree.nodes[i];
   const double radius = 7 + std::min(6.0, 2 * std::log2(1.0 + node.visits));
-  const std::string tip =
-      fmt::format("Q {:+.2f}, {} visit{}{}{}\n{}", node.q(), node.visits, node.visits == 1 ? "" : "s",
-                  EndWord(node).empty() ? "" : ", ", EndWord(node),
-                  i == 0 ? (record.question() == nullptr ? "" : record.question()->string_view()) : node.text);
+  const std::string tip = fmt::format("Q {:+.2f}, {} visit{}{}{}\n{}", node.q(), node.visits,
+                                      node.visits == 1 ? "" : "s", EndWord(node).empty() ? "" : ", ", EndWord(node),
+                                      i == 0 ? GetStringView(record.question()) : node.text);
   std::string svg =
       fmt::format(R"(<g class="node{}"><title>{}</title><circle class="{}" cx="{:.0f}" cy="{:.1f}" r="{:.1f}"/>)",
                   best ? " best" : "", Escape(tip), ColourClass(node.q()), x, y, radius);

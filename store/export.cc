@@ -6,7 +6,6 @@
 
 #include "base/digest.h"
 #include "base/paths.h"
-#include "reasoning/step.h"
 #include "store/convert.h"
 
 namespace orrery::store {
@@ -15,13 +14,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kFirstLine = "<code>\n";  // begins every solution
+reasoning::StepForm StepsOf(const schema::TreeRecord& record) {
+  return record.in_words() ? reasoning::StepForm::kWords : reasoning::StepForm::kCode;
+}
 
 std::string Line(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
-
-std::string_view ViewOf(const flatbuffers::String* text) {
-  return text == nullptr ? std::string_view() : text->string_view();
-}
 
 // Of the rollouts that came to an end, those that found the right answer.
 double RightShare(const search::Tree& tree) {
@@ -37,12 +34,12 @@ void AddTrajectories(const ProblemName& problem, const schema::TreeRecord& recor
         std::count_if(trajectory.nodes.begin(), trajectory.nodes.end(), [&](int i) { return tree.nodes[i].tolerated; });
     Json object;
     object["problem"] = problem.id;
-    object["source"] = ViewOf(record.source());
-    object["level"] = ViewOf(record.level());
-    object["question"] = ViewOf(record.question());
+    object["source"] = GetStringView(record.source());
+    object["level"] = GetStringView(record.level());
+    object["question"] = GetStringView(record.question());
     object["prompt"] = TrainingPrompt(options, record);
     object["completion"] = TrainingText(options, record, trajectory.nodes);
-    object["answer"] = ViewOf(CandidateOf(record, trajectory.nodes.back())->answer());
+    object["answer"] = GetStringView(CandidateOf(record, trajectory.nodes.back())->answer());
     if (const auto& score = tree.nodes[static_cast<size_t>(trajectory.nodes.back())].score) object["score"] = *score;
     object["mean_q"] = trajectory.mean_q;
     object["min_q"] = trajectory.min_q;
@@ -60,12 +57,12 @@ void AddPreferences(const ProblemName& problem, const schema::TreeRecord& record
   for (const search::PreferencePair& pair : search::PreferencePairs(tree, options.pairs)) {
     const auto side = [&](const std::vector<int>& nodes) {
       return pair.whole ? TrainingText(options, record, nodes)
-                        : std::string(ViewOf(CandidateOf(record, nodes.back())->text()));
+                        : std::string(GetStringView(CandidateOf(record, nodes.back())->text()));
     };
     Json object;
     object["problem"] = problem.id;
-    object["source"] = ViewOf(record.source());
-    object["question"] = ViewOf(record.question());
+    object["source"] = GetStringView(record.source());
+    object["question"] = GetStringView(record.question());
     object["prompt"] = TrainingPrompt(options, record) + (pair.whole ? "" : TrainingText(options, record, pair.prefix));
     object["chosen"] = side(pair.chosen);
     object["rejected"] = side(pair.rejected);
@@ -82,14 +79,15 @@ void AddPreferences(const ProblemName& problem, const schema::TreeRecord& record
 }  // namespace
 
 std::string TrainingPrompt(const ExportOptions& options, const schema::TreeRecord& record) {
-  std::string prompt = options.prompt(std::string(ViewOf(record.question())));
-  if (prompt.ends_with(kFirstLine)) prompt.resize(prompt.size() - kFirstLine.size());
+  std::string prompt = options.prompt(std::string(GetStringView(record.question())), StepsOf(record));
+  const std::string_view opening = reasoning::Opening(StepsOf(record));
+  if (prompt.ends_with(opening)) prompt.resize(prompt.size() - opening.size());
   return prompt;
 }
 
 std::string TrainingText(const ExportOptions& options, const schema::TreeRecord& record,
                          const std::vector<int>& nodes) {
-  return std::string(kFirstLine) + SolutionText(record, nodes, options.output_limit);
+  return std::string(reasoning::Opening(StepsOf(record))) + SolutionText(record, nodes, options.output_limit);
 }
 
 StatusOr<ExportCounts> ExportTraining(const Store& store, const std::vector<ProblemName>& problems,

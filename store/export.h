@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "reasoning/step.h"
 #include "search/tree.h"
 #include "store/store.h"
 
@@ -25,9 +26,9 @@ struct ProblemName {
 
 struct ExportOptions {
   std::string fingerprint;
-  // What a fine-tuned policy reads before a solution (METHODS A1). `<code>` begins the completion; a prompt that ends
-  // with it is cut there.
-  std::function<std::string(const std::string& question)> prompt;
+  // What a fine-tuned policy reads before a solution (METHODS A1). The solution's opening begins the completion; a
+  // prompt that ends with it is cut there.
+  std::function<std::string(const std::string& question, reasoning::StepForm steps)> prompt;
   size_t output_limit = 4096;  // bytes of program output in a partial solution: the campaign's
   int best_trajectories = 2;   // of each problem
   search::PairRules pairs;
@@ -35,7 +36,7 @@ struct ExportOptions {
 
 // What a training reads before a solution of this record's problem.
 std::string TrainingPrompt(const ExportOptions& options, const schema::TreeRecord& record);
-// The steps of a path as a training reads them: `<code>` and the solution. `nodes` begins at the root's child.
+// The steps of a path as a training reads them: the opening and the solution. `nodes` begins at the root's child.
 std::string TrainingText(const ExportOptions& options, const schema::TreeRecord& record, const std::vector<int>& nodes);
 
 struct ExportCounts {

@@ -9,8 +9,6 @@
 namespace orrery::store {
 namespace {
 
-std::string TextOf(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
-
 using Expansions = std::map<Path, const schema::Expansion*>;
 
 // The state of the interpreter at a node, and what its program printed up to there.
@@ -29,8 +27,8 @@ StatusOr<Prefix> PrefixOf(const Expansions& expansions, const Path& path, uint64
       return Corrupt("an expansion's path takes candidate {} at depth {}, where there is none", path[depth], depth);
     const schema::Candidate& candidate = *candidates->Get(path[depth]);
     if (candidate.verdict() != schema::Verdict::Ok) continue;  // an answer, or a tolerated error
-    prefix.steps.push_back({TextOf(candidate.code()), reasoning::StepSeed(key, node)});
-    prefix.printed += TextOf(candidate.output());
+    prefix.steps.push_back({GetString(candidate.code()), reasoning::StepSeed(key, node)});
+    prefix.printed += GetString(candidate.output());
   }
   return prefix;
 }
@@ -62,7 +60,7 @@ schema::Grade RecordGrade(reasoning::Grade grade) {
 }
 
 StatusOr<std::vector<RecordedStep>> RecordedSteps(const schema::TreeRecord& tree, uint64_t seed) {
-  const uint64_t key = reasoning::TreeRandomKey(seed, TextOf(tree.problem()));
+  const uint64_t key = reasoning::TreeRandomKey(seed, GetString(tree.problem()));
   Expansions expansions;
   if (tree.expansions() != nullptr) {
     for (const auto* expansion : *tree.expansions()) expansions[PathOf(*expansion)] = expansion;
@@ -79,15 +77,15 @@ StatusOr<std::vector<RecordedStep>> RecordedSteps(const schema::TreeRecord& tree
       step.candidate = static_cast<int>(i);
       step.grade = candidate.grade();
       step.verdict = candidate.verdict();
-      step.output = TextOf(candidate.output());
-      step.error = TextOf(candidate.error());
+      step.output = GetString(candidate.output());
+      step.error = GetString(candidate.error());
       step.checks = tree.checker() != nullptr && candidate.grade() != schema::Grade::NotGraded;
       if (step.checks) {
-        reasoning::Submission submission{TextOf(candidate.answer()), prefix.printed, {}};
+        reasoning::Submission submission{GetString(candidate.answer()), prefix.printed, {}};
         for (const auto& parent : prefix.steps) submission.program.push_back(parent.code);
-        step.request.step = {reasoning::CheckerCode(TextOf(tree.checker()), submission), step_seed};
+        step.request.step = {reasoning::CheckerCode(GetString(tree.checker()), submission), step_seed};
       } else if (candidate.verdict() != schema::Verdict::NotRun) {
-        step.request = {prefix.steps, {TextOf(candidate.code()), step_seed}};
+        step.request = {prefix.steps, {GetString(candidate.code()), step_seed}};
       } else {
         continue;
       }

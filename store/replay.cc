@@ -36,14 +36,22 @@ struct Node {
   }
 };
 
+using Expansions = std::map<Path, const schema::Expansion*>;
+
+Expansions ExpansionsOf(const schema::TreeRecord& record) {
+  Expansions expansions;
+  if (record.expansions() != nullptr) {
+    for (const auto* expansion : *record.expansions()) expansions[PathOf(*expansion)] = expansion;
+  }
+  return expansions;
+}
+
 // The nodes of actors/node.h without the actors: each hears rollouts from its parent alone, in rollout order, so that
 // one after the other they find what they found at once.
 class Walk {
  public:
-  Walk(const schema::TreeRecord& record, const search::Rules& rules) : rules_(rules) {
-    if (record.expansions() != nullptr) {
-      for (const auto* expansion : *record.expansions()) expansions_[PathOf(*expansion)] = expansion;
-    }
+  Walk(const schema::TreeRecord& record, const search::Rules& rules)
+      : rules_(rules), expansions_(ExpansionsOf(record)) {
     Add({}, std::nullopt);
   }
 
@@ -132,15 +140,12 @@ class Walk {
   }
 
   const search::Rules& rules_;
-  std::map<Path, const schema::Expansion*> expansions_;
+  Expansions expansions_;
   std::vector<Node> nodes_;
 };
 
 Replay ReplayBeams(const schema::TreeRecord& record, const search::Rules& rules) {
-  std::map<Path, const schema::Expansion*> expansions;
-  if (record.expansions() != nullptr) {
-    for (const auto* expansion : *record.expansions()) expansions[PathOf(*expansion)] = expansion;
-  }
+  const Expansions expansions = ExpansionsOf(record);
   Beam beam(rules);
   while (!beam.frontier().empty()) {
     beam.Advance([&](const Path& path) -> const schema::Expansion* {

@@ -37,10 +37,6 @@ struct Gathered {
   int shown_score = -1;
 };
 
-std::string_view ViewOf(const flatbuffers::String* text) {
-  return text == nullptr ? std::string_view() : text->string_view();
-}
-
 // Which tree teaches most: solved with wrong answers too, then solved, then any; the largest that can be drawn whole
 // before larger ones.
 int Instructiveness(const search::Tree& tree, bool solved, int limit) {
@@ -70,9 +66,9 @@ Status Add(const ProblemName& problem, const TreeChunk& record, int limit, Gathe
   ORRERY_ASSIGN_OR_RETURN(const search::Tree tree, ToSearchTree(*record));
   Row row;
   row.id = problem.id;
-  row.level = ViewOf(record->level());
-  row.question = ViewOf(record->question());
-  row.answer = ViewOf(record->answer());
+  row.level = GetStringView(record->level());
+  row.question = GetStringView(record->question());
+  row.answer = GetStringView(record->answer());
   row.solved = record->solved();
   row.difficulty = search::DifficultyOf(tree);
   row.rollouts = tree.rollouts.size();
@@ -202,7 +198,7 @@ std::string TrajectoryText(const schema::TreeRecord& record, const search::Tree&
                         ColourClass(node.q()), answer ? std::string("Answer") : fmt::format("Step {}", ++number),
                         node.q(), node.visits, node.visits == 1 ? "" : "s",
                         node.tolerated ? " · failed, and was let through" : "", Escape(node.text));
-    const std::string_view output = ViewOf(candidate.output());
+    const std::string_view output = GetStringView(candidate.output());
     if (!output.empty())
       html += fmt::format("<div class=\"output\"><span class=\"small quiet\">printed</span><pre>{}</pre></div>",
                           Escape(output));
@@ -216,10 +212,11 @@ StatusOr<std::string> TreeSections(const Gathered& all, const ReportInput& input
   const schema::TreeRecord& record = *all.shown;
   ORRERY_ASSIGN_OR_RETURN(const search::Tree tree, ToSearchTree(record));
   const std::vector<search::Trajectory> best = search::BestTrajectories(tree, 1);
-  std::string html = fmt::format("<section><h2>One search: problem {}</h2><p>{}</p><p class=\"quiet small\">{}.",
-                                 Escape(all.shown_id), Escape(ViewOf(record.question())),
-                                 record.checker() != nullptr ? "Answers were judged by the problem's own checker"
-                                                             : "Reference answer: " + Escape(ViewOf(record.answer())));
+  std::string html =
+      fmt::format("<section><h2>One search: problem {}</h2><p>{}</p><p class=\"quiet small\">{}.", Escape(all.shown_id),
+                  Escape(GetStringView(record.question())),
+                  record.checker() != nullptr ? "Answers were judged by the problem's own checker"
+                                              : "Reference answer: " + Escape(GetStringView(record.answer())));
   if (static_cast<int>(tree.nodes.size()) > input.tree_nodes)
     html += fmt::format(" The first {} of {} nodes are drawn.", input.tree_nodes, tree.nodes.size());
   html += "</p>\n" + Legend() + "<div class=\"scroll\" tabindex=\"0\">\n" +

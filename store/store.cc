@@ -4,11 +4,11 @@
 #include <rocksdb/db.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <map>
 #include <mutex>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/fault_point.h"
 #include "store/copy.h"
 #include "store/keys.h"
@@ -197,10 +197,10 @@ Status RocksStore::Commit() {
     expansions = std::exchange(queued_expansions_, 0);
     trees = std::exchange(queued_trees_, 0);
   }
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   ORRERY_RETURN_IF_ERROR(Write(&batch, "writing"));
   const std::lock_guard lock(mutex_);
-  counters_.commit_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  counters_.commit_seconds += SecondsSince(start);
   counters_.expansions_written += expansions;
   counters_.trees_written += trees;
   counters_.bytes_written += batch.GetDataSize();

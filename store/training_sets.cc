@@ -11,16 +11,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string_view ViewOf(const flatbuffers::String* text) {
-  return text == nullptr ? std::string_view() : text->string_view();
-}
-
 Json Begun(std::string_view problem, const schema::TreeRecord& record) {
   Json row;
   row["problem"] = problem;
-  row["source"] = ViewOf(record.source());
-  row["level"] = ViewOf(record.level());
-  row["licence"] = ViewOf(record.licence());
+  row["source"] = GetStringView(record.source());
+  row["level"] = GetStringView(record.level());
+  row["licence"] = GetStringView(record.licence());
   return row;
 }
 
@@ -48,13 +44,13 @@ void AddSft(Json row, const schema::TreeRecord& record, const search::Tree& tree
   for (const search::Trajectory& trajectory : search::BestTrajectories(tree, AtMost(options, tree))) {
     const std::string completion = TrainingText(options.texts, record, trajectory.nodes);
     if (options.messages) {
-      row["messages"] = {{{"role", "user"}, {"content", ViewOf(record.question())}},
+      row["messages"] = {{{"role", "user"}, {"content", GetStringView(record.question())}},
                          {{"role", "assistant"}, {"content", completion}}};
     } else {
       row["prompt"] = TrainingPrompt(options.texts, record);
       row["completion"] = completion;
     }
-    row["answer"] = ViewOf(CandidateOf(record, trajectory.nodes.back())->answer());
+    row["answer"] = GetStringView(CandidateOf(record, trajectory.nodes.back())->answer());
     row["mean_q"] = trajectory.mean_q;
     row["min_q"] = trajectory.min_q;
     row["steps"] = trajectory.nodes.size();
@@ -69,7 +65,7 @@ void AddPreferences(Json row, const schema::TreeRecord& record, const search::Tr
   for (const search::PreferencePair& pair : search::PreferencePairs(tree, options.texts.pairs)) {
     const auto side = [&](const std::vector<int>& nodes) {
       return pair.whole ? TrainingText(options.texts, record, nodes)
-                        : std::string(ViewOf(CandidateOf(record, nodes.back())->text()));
+                        : std::string(GetStringView(CandidateOf(record, nodes.back())->text()));
     };
     row["prompt"] =
         TrainingPrompt(options.texts, record) + (pair.whole ? "" : TrainingText(options.texts, record, pair.prefix));

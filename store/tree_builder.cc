@@ -120,12 +120,12 @@ TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutE
   if (!problem.checker.empty()) checker = builder.CreateString(problem.checker);
   flatbuffers::Offset<flatbuffers::String> licence;
   if (!problem.licence.empty()) licence = builder.CreateString(problem.licence);
-  builder.Finish(
-      schema::CreateTreeRecord(builder, key, question, answer, source, level, builder.CreateVector(nodes),
-                               builder.CreateVector(expansion_offsets), builder.CreateVector(rollouts), solved,
-                               static_cast<uint32_t>(setting.rules->rollouts),
-                               static_cast<uint32_t>(setting.rules->extra_rollouts_when_unsolved), setting.exhausted,
-                               checker, static_cast<uint32_t>(setting.rules->further_rollouts_when_unsolved), licence));
+  builder.Finish(schema::CreateTreeRecord(
+      builder, key, question, answer, source, level, builder.CreateVector(nodes),
+      builder.CreateVector(expansion_offsets), builder.CreateVector(rollouts), solved,
+      static_cast<uint32_t>(setting.rules->rollouts),
+      static_cast<uint32_t>(setting.rules->extra_rollouts_when_unsolved), setting.exhausted, checker,
+      static_cast<uint32_t>(setting.rules->further_rollouts_when_unsolved), licence, setting.in_words));
   return TreeChunk(std::move(builder));
 }
 

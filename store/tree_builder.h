@@ -29,6 +29,7 @@ struct TreeSetting {
   const reasoning::Problem* problem = nullptr;
   const search::Rules* rules = nullptr;
   bool exhausted = false;  // no new path was left
+  bool in_words = false;   // the steps are sentences
 };
 
 search::End EndOf(schema::Terminal end);

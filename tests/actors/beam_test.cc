@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "store/check.h"
 #include "store/convert.h"
 #include "tests/actors/scene.h"
+#include "tests/fresh.h"
 
 namespace orrery {
 namespace {
@@ -43,9 +43,7 @@ TEST(BeamCampaign, ARecordProvesItself) {
   int answers = 0;
   ASSERT_TRUE(store
                   ->ForEachTree([&](std::string_view key, const store::TreeChunk& record) {
-                    for (const auto& finding : store::CheckTree(key, record, scene.rules))
-                      ADD_FAILURE() << key << " " << finding.place << " " << finding.field << ": " << finding.recorded
-                                    << ", expected " << finding.expected;
+                    ExpectProven(key, record, scene.rules);
                     const search::Tree tree = *store::ToSearchTree(*record);
                     int answered = 0;
                     for (const auto& rollout : tree.rollouts)

@@ -18,6 +18,7 @@
 
 #include "store/convert.h"
 #include "tests/actors/scene.h"
+#include "tests/fresh.h"
 #include "tests/sandbox/processes.h"
 
 namespace orrery {

@@ -2,22 +2,15 @@
 #include "tests/actors/scene.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "base/digest.h"
 #include "base/paths.h"
+#include "store/check.h"
 #include "tests/actors/scripted_engine.h"
 
 namespace orrery {
 
 namespace fs = std::filesystem;
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::path(testing::TempDir()) / (name + std::to_string(getpid()));
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
 
 std::shared_ptr<const std::vector<reasoning::Problem>> Problems(int count) {
   auto problems = std::make_shared<std::vector<reasoning::Problem>>();
@@ -58,6 +51,12 @@ search::Rules SmallRules() {
   return rules;
 }
 
+void ExpectProven(std::string_view key, const store::TreeChunk& record, const search::Rules& rules) {
+  for (const auto& finding : store::CheckTree(key, record, rules))
+    ADD_FAILURE() << key << " " << finding.place << " " << finding.field << ": " << finding.recorded << ", expected "
+                  << finding.expected;
+}
+
 actors::Meters& MetersOf(const Scene& scene) {
   static std::map<std::string, actors::Meters> all;
   return all[scene.folder.string()];
@@ -71,6 +70,8 @@ actors::CampaignOutcome Play(const Scene& scene) {
   engine->fail_after = scene.fail_after;
   auto context = std::make_shared<actors::CampaignContext>();
   context->rules = scene.rules;
+  context->steps = scene.steps;
+  context->prompt = reasoning::BuiltInPrompt(reasoning::PromptForm::kChat, {}, scene.steps);
   context->context_length = engine->context_length();
   context->tokenizer = &engine->tokenizer();
   context->store = store.get();

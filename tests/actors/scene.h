@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "actors/system.h"
@@ -22,15 +23,16 @@ struct Scene {
   uint64_t fail_after = 0;
   size_t live_trees = 8;
   bool ppm = false;
+  reasoning::StepForm steps = reasoning::StepForm::kCode;
   actors::Watch watch = [] { return false; };
   std::shared_ptr<const std::vector<reasoning::Problem>> given = nullptr;  // in place of `problems` made ones
 };
 
-// An empty folder of this process.
-std::filesystem::path FreshFolder(const std::string& name);
 // Questions whose answers are 0, 1 and 2 in turn.
 std::shared_ptr<const std::vector<reasoning::Problem>> Problems(int count);
 search::Rules SmallRules();
+// A record is the search that its own expansions tell.
+void ExpectProven(std::string_view key, const store::TreeChunk& record, const search::Rules& rules);
 actors::Meters& MetersOf(const Scene& scene);
 actors::CampaignOutcome Play(const Scene& scene);
 // Over all records that a campaign left.

@@ -25,7 +25,12 @@ model::Generation Write(const model::GenerationRequest& request, std::string_vie
   generation.id = request.id;
   generation.reason = model::FinishReason::kStop;
   generation.log_probability = -0.5 * dice(9, 8);
-  if (prompt.ends_with("<answer>")) {
+  if (prompt.find("<reasoning>") != std::string_view::npos) {
+    const bool answers = dice(2, 3) == 0;
+    generation.text = answers ? fmt::format("It is \\boxed{{{}}}.", dice(3, 3))
+                              : fmt::format("Step: take {} of {}.", dice(5, 4), dice(6, 5));
+    generation.stop = answers ? "<end_of_answer>" : dice(1, 8) == 0 ? "<end_of_code>" : "<end_of_step>";
+  } else if (prompt.ends_with("<answer>")) {
     generation.text = fmt::format("The result is \\boxed{{{}}}\n", dice(0, 3));
     generation.stop = "<end_of_answer>";
   } else if (dice(1, 6) == 0) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// An engine that writes small, real programs by dice, or scores texts by their hash, so that the actors can be tested
-// over thousands of expansions in seconds.
+// An engine that writes small, real programs (or sentences, where the prompt asks for words) by dice, or scores texts
+// by their hash, so that the actors can be tested over thousands of expansions in seconds.
 //
 // What it writes is a function of the request alone, as with a transformer; in which order and after how many batches
 // requests finish is drawn from `timing`, so that two runs of the same search see different message orders.

@@ -48,6 +48,28 @@ TEST(ExpansionDraft, MergesEqualTextsAndRunsThemOnce) {
   EXPECT_EQ(record->path()->size(), 2U);
 }
 
+TEST(ExpansionDraft, AStepInWordsIsNotRunAndItsAnswerIsGraded) {
+  ExpansionDraft draft({.problem = "p", .position = Position::kInWords, .samples = 4});
+  EXPECT_FALSE(draft.AddSample(0, {.text = "Add: 2 + 3 = 5.", .stop = "<end_of_step>"}));
+  const auto answer = draft.AddSample(1, {.text = "It is \\boxed{5}.", .stop = "<end_of_answer>"});
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->kind, Kind::kGrade);
+  // The model ended its turn: an answer if it holds one, else nothing that could go on.
+  EXPECT_FALSE(draft.AddSample(2, {.text = "It is \\boxed{5}.", .ended = true}));
+  EXPECT_FALSE(draft.AddSample(3, {.text = "I give up.", .ended = true}));
+  draft.AddGrade(answer->text, Grade::Equal);
+  ASSERT_TRUE(draft.Complete());
+  const auto record = draft.Finish();
+  ASSERT_EQ(record->candidates()->size(), 3U);
+  EXPECT_EQ(record->candidates()->Get(0)->kind(), schema::StepKind::Words);
+  EXPECT_TRUE(record->candidates()->Get(0)->valid());
+  EXPECT_EQ(record->candidates()->Get(0)->verdict(), Verdict::NotRun);
+  EXPECT_EQ(record->candidates()->Get(1)->merged(), 2);
+  EXPECT_EQ(record->candidates()->Get(1)->grade(), Grade::Equal);
+  EXPECT_FALSE(record->candidates()->Get(2)->valid());
+  EXPECT_EQ(record->steps_executed(), 0U);
+}
+
 TEST(ExpansionDraft, CandidatesStandInTheOrderOfSamplingOrOfLikelihoodPerToken) {
   for (const bool likely : {false, true}) {
     auto setting = InCode(4);

@@ -17,14 +17,11 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/paths.h"
 
 namespace orrery::reasoning {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::unique_ptr<Grader> NewGrader(double wall_seconds) {
   GraderOptions options;

@@ -125,5 +125,30 @@ TEST(Prompt, TheExamplesObeyTheGrammarAndTheirProgramsPrintWhatTheySay) {
   EXPECT_EQ(examples, 2);
 }
 
+TEST(Prompt, TheExamplesInWordsObeyTheGrammarToo) {
+  const std::string text = Prompt(BuiltInPrompt(PromptForm::kChat, {}, StepForm::kWords), Question("Q"))[0].text;
+  const std::string begin = "<|im_start|>assistant\n<reasoning>\n";
+  std::vector<std::string> answers;
+  for (size_t at = text.find(begin); at != std::string::npos; at = text.find(begin, at + 1)) {
+    const size_t from = at + begin.size();
+    std::string rest = text.substr(from, text.find("<|im_end|>", from) - from);
+    for (bool answered = false; !answered;) {
+      const size_t end = rest.find("<end_of_");
+      ASSERT_NE(end, std::string::npos) << rest;
+      const std::string stop = rest.substr(end, rest.find('>', end) + 1 - end);
+      const auto step = ParseStep(rest.substr(0, end), stop, Position::kInWords);
+      ASSERT_TRUE(step.ok()) << Message(step.status());
+      answered = step->kind == StepKind::kAnswer;
+      if (answered) answers.push_back(step->answer);
+      rest = rest.substr(end + stop.size());
+    }
+    EXPECT_EQ(rest, "");
+  }
+  EXPECT_EQ(answers, (std::vector<std::string>{"126", "42"}));
+  EXPECT_TRUE(BuiltInPrompt(PromptForm::kChat, {}, StepForm::kWords).after.ends_with("<reasoning>\n"));
+  EXPECT_EQ(BuiltInPrompt(PromptForm::kFineTuned, {}, StepForm::kWords).after,
+            "\n<|assistant|>: Let's think step by step and solve the problem.<reasoning>\n");
+}
+
 }  // namespace
 }  // namespace orrery::reasoning

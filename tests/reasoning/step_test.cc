@@ -105,6 +105,25 @@ TEST(ParseStep, EveryReasonToRefuseAnAnswer) {
   EXPECT_NE(refusal("\\boxed{5}<code>x", kEndOfAnswer).find("<code>"), std::string::npos);
 }
 
+TEST(ParseStep, InWords) {
+  const Step step = Parsed("<reasoning>\n\nStep 1: Add: 2 + 3 = 5.  \n", kEndOfStep, Position::kInWords);
+  EXPECT_EQ(step.kind, StepKind::kWords);
+  EXPECT_EQ(step.text, "Step 1: Add: 2 + 3 = 5.\n<end_of_step>\n");
+  EXPECT_EQ(step.code, "");
+  const Step answer = Parsed("There are \\boxed{5}.", kEndOfAnswer, Position::kInWords);
+  EXPECT_EQ(answer.kind, StepKind::kAnswer);
+  EXPECT_EQ(answer.answer, "5");
+  const auto refusal = [](std::string_view text, std::string_view stop) {
+    return Refusal(text, stop, Position::kInWords);
+  };
+  EXPECT_NE(refusal("There are 5.", kEndOfAnswer).find("boxed"), std::string::npos);
+  EXPECT_NE(refusal("x = 5", kEndOfCode).find("expected"), std::string::npos);
+  EXPECT_NE(refusal("", kEndOfStep).find("empty"), std::string::npos);
+  EXPECT_NE(refusal("So it is 5.\nQuestion: And now?", kEndOfStep).find("new turn"), std::string::npos);
+  EXPECT_NE(refusal("I write <code>", kEndOfStep).find("<code>"), std::string::npos);
+  EXPECT_NE(refusal("```", "```").find("Markdown"), std::string::npos);
+}
+
 TEST(LastBoxed, BracesMustBalance) {
   EXPECT_EQ(LastBoxed("\\boxed{1} and \\boxed{\\left\\{ x \\right.}"), "\\left\\{ x \\right.");
   EXPECT_EQ(LastBoxed("\\boxed{1} and \\boxed{2"), "1");
@@ -138,7 +157,7 @@ TEST(Trajectory, IsThePublishedForm) {
                                    Parsed("# Now print the final answer\nprint(l/30)", kEndOfCode, Position::kInCode),
                                    Parsed("From the result, it is \\boxed{16}.", kEndOfAnswer, Position::kAfterOutput)};
   EXPECT_EQ(
-      FullTrajectory(steps, "16.0\n", 100),
+      FullTrajectory(StepForm::kCode, steps, "16.0\n", 100),
       "<code>\n# Step 1: length\nl = 2*20*12\n<end_of_step>\n# Now print the final answer\nprint(l/30)\n<end_of_code>\n"
       "<output>16.0<end_of_output>\n<answer>From the result, it is \\boxed{16}.\n<end_of_answer>\n");
   EXPECT_EQ(PartialSolution(std::span(steps).first(1), "", 100), steps[0].text);
@@ -152,6 +171,16 @@ TEST(Trajectory, IsThePublishedForm) {
   EXPECT_EQ(SolutionPieces(steps[0].text), (std::vector<std::string_view>{steps[0].text}));
   EXPECT_EQ(SolutionPieces("no marker"), (std::vector<std::string_view>{"no marker"}));
   EXPECT_TRUE(SolutionPieces("").empty());
+}
+
+TEST(Trajectory, TellsItsFormByItsOpening) {
+  const std::vector<Step> steps = {Parsed("Add: 2 + 3 = 5.", kEndOfStep, Position::kInWords),
+                                   Parsed("It is \\boxed{5}.", kEndOfAnswer, Position::kInWords)};
+  const std::string text = FullTrajectory(StepForm::kWords, steps, "", 100);
+  EXPECT_EQ(text, "<reasoning>\nAdd: 2 + 3 = 5.\n<end_of_step>\nIt is \\boxed{5}.\n<end_of_answer>\n");
+  EXPECT_EQ(FormOf(text), StepForm::kWords);
+  EXPECT_EQ(FormOf("<code>\nx = 1\n"), StepForm::kCode);
+  EXPECT_EQ(FormOf("It is <code>\n"), std::nullopt);
 }
 
 TEST(StopStrings, HoldTheThreeMarkersOfTheProtocol) {

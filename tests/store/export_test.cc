@@ -27,7 +27,7 @@ class Exports : public testing::Test {
   ExportOptions Options() {
     ExportOptions options;
     options.fingerprint = "f1";
-    options.prompt = [](const std::string& question) { return "Q: " + question + "\n"; };
+    options.prompt = [](const std::string& question, reasoning::StepForm) { return "Q: " + question + "\n"; };
     return options;
   }
   StatusOr<ExportCounts> Export(const ExportOptions& options) {
@@ -98,7 +98,7 @@ TEST_F(Exports, APromptThatEndsWithCodeIsNotDoubled) {
   ExportOptions options = Options();
   ASSERT_TRUE(Export(options).ok());
   const std::string trajectories = ReadFile(Trajectories()).value(), preferences = ReadFile(Preferences()).value();
-  options.prompt = [](const std::string& question) { return "Q: " + question + "\n<code>\n"; };
+  options.prompt = [](const std::string& question, reasoning::StepForm) { return "Q: " + question + "\n<code>\n"; };
   ASSERT_TRUE(Export(options).ok());
   EXPECT_EQ(ReadFile(Trajectories()).value(), trajectories);
   EXPECT_EQ(ReadFile(Preferences()).value(), preferences);

@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
        {store::SetFormat::kSft, store::SetFormat::kPreferences, store::SetFormat::kKto, store::SetFormat::kStepwise}) {
     store::SetOptions options;
     options.format = format;
-    options.texts.prompt = [](const std::string& question) { return question; };
+    options.texts.prompt = [](const std::string& question, reasoning::StepForm) { return question; };
     for (const std::string& row : store::RowsOf("p", **record, *tree, options)) text += row.size();
   }
   for (const auto& trajectory : search::BestTrajectories(*tree)) {

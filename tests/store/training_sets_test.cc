@@ -19,7 +19,9 @@ SetOptions Options(SetFormat format, int per_problem = 0, bool messages = false)
   options.per_problem = per_problem;
   options.messages = messages;
   options.texts.fingerprint = "f1";
-  options.texts.prompt = [](const std::string& question) { return "Q: " + question + "\n<code>\n"; };
+  options.texts.prompt = [](const std::string& question, reasoning::StepForm) {
+    return "Q: " + question + "\n<code>\n";
+  };
   return options;
 }
 
