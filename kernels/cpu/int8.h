@@ -28,6 +28,9 @@ void AmxInt8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, pt
 void VnniInt8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride);
 void Avx2Int8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride);
 
+// Whether the processor has AVX-512 VNNI, and ONEDNN_MAX_CPU_ISA does not forbid it.
+bool VnniPermitted();
+
 std::unique_ptr<Matrix> NewInt8Matrix(int n, int k, int block_columns, Isa isa);
 size_t Int8MatrixBytes(int n, int k, int block_columns);
 

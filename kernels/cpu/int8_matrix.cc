@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <dnnl.hpp>
 #include <vector>
 
 #include "kernels/cpu/backend.h"
@@ -17,9 +18,10 @@ size_t Depth(int k) { return QuantisedValues(k); }
 // A block: its panels, its columns' scales, its columns' sums.
 size_t BlockBytes(int k, int block_columns) { return block_columns * (Depth(k) + sizeof(float) + sizeof(int32_t)); }
 
+// Processors had VNNI for years before they had bfloat16, so it is asked for by itself. All three give the same bits.
 Int8Product ProductFor(Isa isa) {
   if (isa == Isa::kAmx) return AmxInt8Product;
-  return isa >= Isa::kAvx512Bf16 ? VnniInt8Product : Avx2Int8Product;
+  return isa >= Isa::kAvx512 && VnniPermitted() ? VnniInt8Product : Avx2Int8Product;
 }
 
 class Int8Matrix : public Matrix {
@@ -67,6 +69,12 @@ class Int8Matrix : public Matrix {
 };
 
 }  // namespace
+
+bool VnniPermitted() {
+  const int best = static_cast<int>(dnnl::get_effective_cpu_isa());
+  constexpr int kVnni = static_cast<int>(dnnl::cpu_isa::avx512_core_vnni);
+  return (best & kVnni) == kVnni;
+}
 
 std::unique_ptr<Matrix> NewInt8Matrix(int n, int k, int block_columns, Isa isa) {
   return std::make_unique<Int8Matrix>(n, k, block_columns, isa);

@@ -136,13 +136,15 @@ class Evolution {
   }
 
   StatusOr<Ended> TrainPolicy(uint32_t round) {
-    const Settings settings = {{"train.objective", "sft"}, {"train.data", Data(round)}, {"model.name", Policy(0)}};
-    ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, "policy", settings));
-    return Train(config);
+    return Train(round, "policy", {{"train.objective", "sft"}, {"train.data", Data(round)}, {"model.name", Policy(0)}});
   }
 
   // A finished training's checkpoints are several times as large as its model, and nothing needs them.
-  StatusOr<Ended> Train(const schema::ResolvedConfig& config) const {
+  // Where searches are in int8 trainings are in bfloat16.
+  StatusOr<Ended> Train(uint32_t round, const char* stage, Settings settings) const {
+    if (config_->model()->precision() == schema::WeightPrecision::int8)
+      settings.push_back({"model.precision", "bfloat16"});
+    ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, stage, std::move(settings)));
     ORRERY_ASSIGN_OR_RETURN(const Ended ended, RunTraining(config, quiet_));
     if (!ended.finished || evolve().keep_checkpoints()) return ended;
     for (const char* name : {"checkpoint", "best"}) {
@@ -154,14 +156,13 @@ class Evolution {
 
   StatusOr<Ended> TrainPpm(uint32_t round) {
     if (evolve().ppm_from() == 0) return Ended{};
-    ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, "ppm",
-                                                    {{"train.objective", "ppm"},
-                                                     {"train.data", Data(round)},
-                                                     {"train.epochs", std::to_string(evolve().ppm_epochs())},
-                                                     {"train.rate", fmt::format("{}", evolve().ppm_rate())},
-                                                     {"train.batch", std::to_string(evolve().ppm_batch())},
-                                                     {"model.name", Policy(round)}}));
-    return Train(config);
+    return Train(round, "ppm",
+                 {{"train.objective", "ppm"},
+                  {"train.data", Data(round)},
+                  {"train.epochs", std::to_string(evolve().ppm_epochs())},
+                  {"train.rate", fmt::format("{}", evolve().ppm_rate())},
+                  {"train.batch", std::to_string(evolve().ppm_batch())},
+                  {"model.name", Policy(round)}});
   }
 
   Settings TestSettings(uint32_t round, const std::string& file, uint64_t limit) const {
