@@ -39,7 +39,8 @@ struct CampaignContext {
   const model::Tokenizer* tokenizer = nullptr;
   const model::Tokenizer* ppm_tokenizer = nullptr;  // the preference model's; null where there is none
   int ppm_context_length = 0;
-  const store::Store* store = nullptr;  // for reading
+  const store::Store* store = nullptr;    // for reading
+  const store::Store* earlier = nullptr;  // of the run whose machine's decisions are taken; null: none's
   Meters* meters = nullptr;
   Services services;
   std::atomic<bool> stopping{false};  // no new expansion is begun
@@ -53,6 +54,7 @@ struct TreeContext {
   std::vector<model::TokenId> prompt;
   std::vector<model::TokenId> ppm_prompt;  // as a trained policy reads it, whatever the policy of this campaign reads
   std::map<store::Path, ExpansionChunk> memo;
+  std::map<store::Path, ExpansionChunk> earlier;  // the expansions of the run whose machine's decisions are taken
 
   const search::Rules& rules() const { return campaign->rules; }
   Meters& meters() const { return *campaign->meters; }

@@ -7,6 +7,7 @@
 #include "actors/partial.h"
 #include "reasoning/seeds.h"
 #include "reasoning/verifier.h"
+#include "store/recorded_steps.h"
 
 namespace orrery::actors {
 namespace {
@@ -20,6 +21,10 @@ reasoning::Position PositionOf(const schema::Partial& partial, reasoning::StepFo
 uint64_t CandidateStream(const store::Path& path, int candidate) {
   const std::string number = std::to_string(candidate);
   return HashParts({std::string_view(reinterpret_cast<const char*>(path.data()), path.size()), number});
+}
+
+bool ByItsMachine(const schema::Candidate& candidate) {
+  return store::IsEnvironmental(candidate.verdict()) || store::IsEnvironmental(candidate.grade());
 }
 
 }  // namespace
@@ -100,6 +105,10 @@ void rollout_state::Generated(int candidate, const schema::Generated& generated)
                                                  .ended = generated.ended(),
                                                  .log_probability = generated.log_probability()});
   if (!task) return Proceed();
+  if (const auto* earlier = Earlier(task->text); earlier != nullptr && ByItsMachine(*earlier)) {
+    Take(task->text, *earlier);
+    return Proceed();
+  }
   if (task->kind == reasoning::ExpansionDraft::Task::Kind::kRun) return Run(task->text, task->subject);
   switch (reasoning::VerifierOf(*context->problem)) {
     case reasoning::Verifier::kComparison: return Compare(task->text, task->subject);
@@ -127,7 +136,12 @@ void rollout_state::Run(const std::string& text, const std::string& code) {
             auto& counts = context->meters().search;
             counts.steps_executed.fetch_add(1, std::memory_order_relaxed);
             counts.verdicts[static_cast<size_t>(ran->verdict())].fetch_add(1, std::memory_order_relaxed);
-            draft->AddRun(text, ran->verdict(), GetString(ran->output()), GetString(ran->error()));
+            const auto* earlier = store::IsEnvironmental(ran->verdict()) ? Earlier(text) : nullptr;
+            if (earlier != nullptr) {
+              Take(text, *earlier);
+            } else {
+              draft->AddRun(text, ran->verdict(), GetString(ran->output()), GetString(ran->error()));
+            }
             Proceed();
           },
           [this](caf::error& error) { Fail(std::move(error)); });
@@ -153,8 +167,29 @@ void rollout_state::Graded(const std::string& text, schema::Grade grade, std::st
   context->meters().Answered(Kind::kRollout);
   if (!draft) return;
   context->meters().search.grades[static_cast<size_t>(grade)].fetch_add(1, std::memory_order_relaxed);
-  draft->AddGrade(text, grade, std::move(error));
+  if (const auto* earlier = store::IsEnvironmental(grade) ? Earlier(text) : nullptr; earlier != nullptr) {
+    Take(text, *earlier);
+  } else {
+    draft->AddGrade(text, grade, std::move(error));
+  }
   Proceed();
+}
+
+const schema::Candidate* rollout_state::Earlier(const std::string& text) const {
+  const auto found = context->earlier.find(store::PathOf(*partial));
+  if (found == context->earlier.end() || found->second->candidates() == nullptr) return nullptr;
+  for (const schema::Candidate* candidate : *found->second->candidates()) {
+    const bool decided =
+        candidate->verdict() != schema::Verdict::NotRun || candidate->grade() != schema::Grade::NotGraded;
+    if (decided && candidate->text()->string_view() == text) return candidate;
+  }
+  return nullptr;
+}
+
+void rollout_state::Take(const std::string& text, const schema::Candidate& earlier) {
+  if (earlier.kind() == schema::StepKind::Answer)
+    return draft->AddGrade(text, earlier.grade(), GetString(earlier.error()));
+  draft->AddRun(text, earlier.verdict(), GetString(earlier.output()), GetString(earlier.error()));
 }
 
 void rollout_state::Compare(const std::string& text, const std::string& answer) {

@@ -39,6 +39,10 @@ struct rollout_state {
   void Compare(const std::string& text, const std::string& answer);
   void Check(const std::string& text, const std::string& answer);
   void Graded(const std::string& text, schema::Grade grade, std::string error);
+  // What an earlier run found of the same step at the same place, where this campaign takes its machine's decisions;
+  // null: nothing, or nothing that was run or compared.
+  const schema::Candidate* Earlier(const std::string& text) const;
+  void Take(const std::string& text, const schema::Candidate& earlier);
   // What comes when a sample is judged: more samples, then scores where there is a preference model, then the record.
   void Proceed();
   void Score();

@@ -12,6 +12,18 @@
 #include "search/tree.h"
 
 namespace orrery::actors {
+namespace {
+
+std::map<store::Path, ExpansionChunk> ByPath(std::vector<ExpansionChunk> expansions) {
+  std::map<store::Path, ExpansionChunk> by_path;
+  for (auto& expansion : expansions) {
+    auto path = store::PathOf(*expansion);
+    by_path.emplace(std::move(path), std::move(expansion));
+  }
+  return by_path;
+}
+
+}  // namespace
 
 void tree_state::Start() {
   const std::string key = ProblemKey(*problem);
@@ -39,9 +51,11 @@ void tree_state::Start() {
     const auto prompt = reasoning::BuiltInPrompt(reasoning::PromptForm::kFineTuned, {}, campaign->steps);
     fresh->ppm_prompt = model::EncodePrompt(*campaign->ppm_tokenizer, reasoning::Prompt(prompt, *problem));
   }
-  for (auto& expansion : *known) {
-    auto path = store::PathOf(*expansion);
-    fresh->memo.emplace(std::move(path), std::move(expansion));
+  fresh->memo = ByPath(*std::move(known));
+  if (campaign->earlier != nullptr) {
+    auto earlier = campaign->earlier->Expansions(key);
+    if (!earlier.ok()) return Done(false, Message(Annotate(earlier.status(), "run.verdicts_from")));
+    fresh->earlier = ByPath(*std::move(earlier));
   }
   context = std::move(fresh);
   if (context->token_budget() <= 0) {

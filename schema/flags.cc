@@ -22,6 +22,7 @@ constexpr ShortForm kCampaignForms[] = {
     {"--model", "model.name", "NAME|PATH", "the language model"},
     {"--max-tokens", "run.max_tokens", "N", "stop after so many generated tokens"},
     {"--max-hours", "run.max_hours", "H", "stop after so many hours"},
+    {"--verdicts-from", "run.verdicts_from", "DIR", "take an earlier run's time-outs and memory limits"},
     {"--metrics-port", "run.metrics_port", "PORT", "serve /metrics on the loopback address"},
 };
 

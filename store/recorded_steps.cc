@@ -59,6 +59,12 @@ schema::Grade RecordGrade(reasoning::Grade grade) {
   return schema::Grade::Failed;
 }
 
+bool IsEnvironmental(schema::Verdict verdict) {
+  return verdict == schema::Verdict::TimeOut || verdict == schema::Verdict::MemoryLimit;
+}
+
+bool IsEnvironmental(schema::Grade grade) { return grade == schema::Grade::TimeOut || grade == schema::Grade::Failed; }
+
 StatusOr<std::vector<RecordedStep>> RecordedSteps(const schema::TreeRecord& tree, uint64_t seed) {
   const uint64_t key = reasoning::TreeRandomKey(seed, GetString(tree.problem()));
   Expansions expansions;

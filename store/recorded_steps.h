@@ -18,6 +18,10 @@ namespace orrery::store {
 schema::Verdict RecordVerdict(sandbox::Verdict verdict);
 schema::Grade RecordGrade(reasoning::Grade grade);
 
+// Whether another machine may decide otherwise (DESIGN 4): a limit of time or memory was reached.
+bool IsEnvironmental(schema::Verdict verdict);
+bool IsEnvironmental(schema::Grade grade);
+
 struct RecordedStep {
   Path path;                     // of the node that was expanded
   int candidate = 0;             // in its expansion

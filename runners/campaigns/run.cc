@@ -12,6 +12,7 @@
 
 #include "actors/system.h"
 #include "base/clock.h"
+#include "base/paths.h"
 #include "model/prompt_tokens.h"
 #include "reasoning/verifier.h"
 #include "runners/campaigns/outputs.h"
@@ -177,7 +178,8 @@ class Watcher {
 };
 
 std::shared_ptr<actors::CampaignContext> ContextOf(const CampaignPlan& plan, const Tools& tools,
-                                                   const store::Store* store, actors::Meters* meters) {
+                                                   const store::Store* store, const store::Store* earlier,
+                                                   actors::Meters* meters) {
   auto context = std::make_shared<actors::CampaignContext>();
   context->rules = plan.rules;
   context->prompt = plan.prompt;
@@ -190,6 +192,7 @@ std::shared_ptr<actors::CampaignContext> ContextOf(const CampaignPlan& plan, con
     context->ppm_context_length = tools.ppm->context_length();
   }
   context->store = store;
+  context->earlier = earlier;
   context->meters = meters;
   return context;
 }
@@ -237,9 +240,17 @@ StatusOr<std::unique_ptr<prometheus::Exposer>> ServeMetrics(uint32_t port,
   }
 }
 
+// The run whose machine's decisions are taken; null: none's.
+StatusOr<std::unique_ptr<store::Store>> EarlierRun(const schema::RunConfig& run) {
+  if (run.verdicts_from()->size() == 0) return nullptr;
+  auto store = store::Store::OpenReadOnly(CallerPath(run.verdicts_from()->str()) / "store");
+  if (!store.ok()) return Annotate(store.status(), "run.verdicts_from");
+  return *std::move(store);
+}
+
 // Searches, and writes what the folder holds beside the store.
 Status Search(const CampaignPlan& plan, Tools tools, const std::shared_ptr<store::Store>& store,
-              const Surroundings& surroundings, CampaignEnd* end) {
+              const store::Store* earlier, const Surroundings& surroundings, CampaignEnd* end) {
   actors::Meters meters;
   auto telemetry = std::make_shared<actors::Telemetry>(&meters);
   std::unique_ptr<prometheus::Exposer> exposer;
@@ -250,7 +261,7 @@ Status Search(const CampaignPlan& plan, Tools tools, const std::shared_ptr<store
   Watcher watcher(plan, meters, *telemetry, surroundings);
   const std::vector<sandbox::Guard> guards = tools.sandboxes.front()->Guards();
   const auto engine = tools.engine;
-  const auto outcome = actors::RunCampaign({.context = ContextOf(plan, tools, store.get(), &meters),
+  const auto outcome = actors::RunCampaign({.context = ContextOf(plan, tools, store.get(), earlier, &meters),
                                             .problems = plan.problems,
                                             .engine = engine,
                                             .ppm = tools.ppm,
@@ -363,10 +374,11 @@ StatusOr<CampaignEnd> RunOneCampaign(const schema::ResolvedConfig& given, const 
     return end;
   }
 
+  ORRERY_ASSIGN_OR_RETURN(const auto earlier, EarlierRun(*plan.config->run()));
   ORRERY_ASSIGN_OR_RETURN(Tools tools, LoadTools(plan, surroundings.models));
   ORRERY_RETURN_IF_ERROR(CheckCheckers(*plan.problems, *tools.sandboxes.front()));
   if (!surroundings.quiet) WarnOfLongPrompts(plan, *tools.engine);
-  ORRERY_RETURN_IF_ERROR(Search(plan, std::move(tools), store, surroundings, &end));
+  ORRERY_RETURN_IF_ERROR(Search(plan, std::move(tools), store, earlier.get(), surroundings, &end));
   return end;
 }
 

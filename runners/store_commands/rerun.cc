@@ -19,10 +19,6 @@ std::string PlaceOf(const store::Path& path, size_t candidate) {
   return fmt::format("{}#{}", store::PathText(path), candidate);
 }
 
-bool Environmental(schema::Verdict verdict) {
-  return verdict == schema::Verdict::TimeOut || verdict == schema::Verdict::MemoryLimit;
-}
-
 void Compare(const std::string& problem, const store::RecordedStep& step, const sandbox::StepResult& now,
              Findings* findings) {
   const auto verdict = store::RecordVerdict(now.verdict);
@@ -58,12 +54,12 @@ Status RunSteps(const std::string& problem, const schema::TreeRecord& record, ui
   for (const auto& step : *steps) {
     // What depended on the machine is a record, not a promise.
     const bool undecided = step.checks && step.grade != schema::Grade::Equal && step.grade != schema::Grade::Different;
-    if (Environmental(step.verdict) || undecided) {
+    if (store::IsEnvironmental(step.verdict) || undecided) {
       findings->LeftOut();
       continue;
     }
     const sandbox::StepResult now = RunAgain(sandbox, step.request);
-    if (Environmental(store::RecordVerdict(now.verdict))) {
+    if (store::IsEnvironmental(store::RecordVerdict(now.verdict))) {
       findings->LeftOut();
     } else {
       Compare(problem, step, now, findings);
@@ -83,7 +79,7 @@ void CompareAnswers(const std::string& problem, const schema::TreeRecord& record
       const schema::Candidate& candidate = *expansion->candidates()->Get(i);
       const schema::Grade was = candidate.grade();
       if (was == schema::Grade::NotGraded) continue;
-      if (was == schema::Grade::TimeOut || was == schema::Grade::Failed) {
+      if (store::IsEnvironmental(was)) {
         findings->LeftOut();
         continue;
       }

@@ -102,7 +102,7 @@ class Training {
     const auto begin = Clock::now();
     const double most = 3600 * config_->run()->max_hours();
     auto saved = begin;
-    while (!trainer_->Done()) {
+    while (!trainer_->Done() && !Settled()) {
       const bool spent = most > 0 && SecondsSince(begin) >= most;
       if (StopRequested() || spent) {
         ORRERY_RETURN_IF_ERROR(Save());
@@ -178,6 +178,9 @@ class Training {
     }
     trainer_ = std::make_unique<model::Trainer>(*parameters_, *network_, *ops_, *objectives_.learnt,
                                                 OptionsOf(*config_), adapter_.get());
+    if (config_->train()->patience() > 0 && objectives_.validation->count() == 0)
+      return InvalidInput("train.patience: expected 0 without examples for validation (train.validation), found {}",
+                          config_->train()->patience());
     fmt::print(stderr,
                "{} {} to learn, {} for validation, of {} problems ({} lines, {} doubles, {} left out, {} of doubtful "
                "synthetic problems, {} too long, {} cut)\n",
@@ -196,7 +199,7 @@ class Training {
     Sha256 hash;
     const Json config = Json::parse(config_.json());
     Json train = config["train"];
-    for (const char* machine : {"rows", "checkpointing", "save_minutes", "data"}) train.erase(machine);
+    for (const char* machine : {"checkpointing", "save_minutes", "data"}) train.erase(machine);
     for (const std::string& part : {train.dump(), config["run"]["seed"].dump(), config["model"]["precision"].dump(),
                                     weights, data_.digest, std::string(kernels::Name(backend_->isa()))})
       hash.UpdateSized(part);
@@ -215,9 +218,25 @@ class Training {
     if (absl::IsNotFound(loaded)) return absl::OkStatus();
     ORRERY_RETURN_IF_ERROR(loaded);
     const auto text = ReadFile(out_ / "best.json");
-    if (text.ok()) best_ = Json::parse(*text, nullptr, false).value("validation_loss", best_);
+    if (text.ok()) {
+      const Json best = Json::parse(*text, nullptr, false);
+      best_ = best.value("validation_loss", best_);
+      best_epoch_ = best.value("epoch", best_epoch_);
+    }
     fmt::print(stderr, "goes on after step {} of {}\n", trainer_->step(), trainer_->steps());
     return absl::OkStatus();
+  }
+
+  // Epochs that are learnt whole.
+  int64_t Epochs() const { return trainer_->step() / trainer_->steps_per_epoch(); }
+
+  // Whether train.patience is at its end.
+  bool Settled() const {
+    const int patience = config_->train()->patience();
+    if (patience == 0 || Epochs() - best_epoch_ < patience) return false;
+    fmt::print(stderr, "{} epochs did not lower the loss of epoch {}: train.patience ends the training\n",
+               Epochs() - best_epoch_, best_epoch_);
+    return true;
   }
 
   Status Save() { return trainer_->Save(out_ / "checkpoint", identity_); }
@@ -251,7 +270,7 @@ class Training {
     if (objectives_.validation->count() == 0) return absl::OkStatus();
     const model::StepReport measured = trainer_->Measure(*objectives_.validation);
     const double loss = measured.loss;
-    const int64_t epoch = trainer_->step() / trainer_->steps_per_epoch();
+    const int64_t epoch = Epochs();
     Json line = {{"epoch", epoch}, {"validation_loss", loss}};
     if (ranks()) line["validation_accuracy"] = measured.accuracy;
     Log(line);
@@ -259,6 +278,7 @@ class Training {
                objectives_.validation->count());
     if (loss >= best_) return absl::OkStatus();
     best_ = loss;
+    best_epoch_ = epoch;
     ORRERY_RETURN_IF_ERROR(model::SaveCheckpoint(out_ / "best", {identity_, trainer_->step()},
                                                  {{"values", trainer_->trained().values.all()}}));
     return WriteFileAtomically(out_ / "best.json", line.dump() + "\n");
@@ -295,7 +315,7 @@ class Training {
           model::ExportAdapter(*adapter_, network_->shape(), config_->model()->name()->str(), out_ / "adapter"));
     }
     Json summary = {{"identity", identity_},
-                    {"steps", trainer_->steps()},
+                    {"steps", trainer_->step()},
                     {"learnt", objectives_.learnt->count()},
                     {"validation", objectives_.validation->count()},
                     {"problems", data_.problems},
@@ -313,7 +333,7 @@ class Training {
                    .problems = data_.problems,
                    .learnt = objectives_.learnt->count(),
                    .validation = objectives_.validation->count(),
-                   .steps = trainer_->steps(),
+                   .steps = trainer_->step(),
                    .measured = {}};
     if (card.validation > 0) card.measured = fmt::format("loss {:.4f}", best_);
     return CardText(card, *config_);
@@ -338,7 +358,8 @@ class Training {
   std::unique_ptr<model::Adapter> adapter_;  // where train.lora_rank asks for one
   Objectives objectives_;
   std::unique_ptr<model::Trainer> trainer_;
-  double best_ = 1e300;
+  double best_ = 1e300;     // loss on what is for validation …
+  int64_t best_epoch_ = 0;  // … after so many epochs
 };
 
 }  // namespace

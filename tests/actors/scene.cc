@@ -24,9 +24,6 @@ std::shared_ptr<const std::vector<reasoning::Problem>> Problems(int count) {
   return problems;
 }
 
-namespace {
-
-// One sandbox and one grader for the whole test program: they hold nothing of a campaign.
 std::shared_ptr<sandbox::Sandbox> TheSandbox() {
   static std::shared_ptr<sandbox::Sandbox> one = [] {
     auto started = sandbox::Sandbox::Start({.python = PythonEnvironment()});
@@ -35,6 +32,8 @@ std::shared_ptr<sandbox::Sandbox> TheSandbox() {
   }();
   return one;
 }
+
+namespace {
 
 std::shared_ptr<reasoning::Grader> TheGrader() {
   static std::shared_ptr<reasoning::Grader> one = *reasoning::Grader::Create({.python = PythonEnvironment()});
@@ -75,6 +74,9 @@ actors::CampaignOutcome Play(const Scene& scene) {
   context->context_length = engine->context_length();
   context->tokenizer = &engine->tokenizer();
   context->store = store.get();
+  std::unique_ptr<store::Store> earlier;
+  if (!scene.verdicts_from.empty()) earlier = *store::Store::OpenReadOnly(scene.verdicts_from / "store");
+  context->earlier = earlier.get();
   context->meters = &MetersOf(scene);
   const auto ppm = scene.ppm ? std::make_shared<ScriptedEngine>(scene.timing + 1) : nullptr;
   if (ppm) {
@@ -85,7 +87,7 @@ actors::CampaignOutcome Play(const Scene& scene) {
                               .problems = scene.given != nullptr ? scene.given : Problems(scene.problems),
                               .engine = engine,
                               .ppm = ppm,
-                              .sandboxes = {TheSandbox()},
+                              .sandboxes = {scene.sandbox != nullptr ? scene.sandbox : TheSandbox()},
                               .graders = {TheGrader()},
                               .store = store,
                               .telemetry = std::make_shared<actors::Telemetry>(context->meters),

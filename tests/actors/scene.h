@@ -26,8 +26,12 @@ struct Scene {
   reasoning::StepForm steps = reasoning::StepForm::kCode;
   actors::Watch watch = [] { return false; };
   std::shared_ptr<const std::vector<reasoning::Problem>> given = nullptr;  // in place of `problems` made ones
+  std::shared_ptr<sandbox::Sandbox> sandbox = nullptr;                     // in place of TheSandbox()
+  std::filesystem::path verdicts_from = {};                                // folder of another scene
 };
 
+// One sandbox for the whole test program: it holds nothing of a campaign.
+std::shared_ptr<sandbox::Sandbox> TheSandbox();
 // Questions whose answers are 0, 1 and 2 in turn.
 std::shared_ptr<const std::vector<reasoning::Problem>> Problems(int count);
 search::Rules SmallRules();

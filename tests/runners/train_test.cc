@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -95,6 +96,63 @@ TEST(Train, LearnsAndGoesOnAfterAKillWithTheSameBits) {
 
   const Ended inspected = RunProgram("runners/model", {"inspect", (whole / "model").string()});
   EXPECT_EQ(inspected.code, 0) << inspected.errors;
+}
+
+// Lessons of one problem each, for a validation that has some of them.
+fs::path Lessons() {
+  const fs::path path = FreshPath("lessons.jsonl");
+  std::ofstream file(path);
+  for (int i = 0; i < 10; ++i) {
+    file << Json{{"problem", std::to_string(i)},
+                 {"prompt", "<|user|>:\nHow many is " + std::to_string(i) + " and 4?"},
+                 {"completion", " It is \\boxed{" + std::to_string(i + 4) + "}."}}
+                .dump()
+         << "\n";
+  }
+  return path;
+}
+
+TEST(Train, EndsWhenItLearnsNoMoreAndKeepsTheBestEpoch) {
+  const fs::path data = Lessons(), whole = FreshPath("patient"), killed = FreshPath("patient_killed");
+  // A rate at which every epoch after the first few makes it worse.
+  const std::vector<std::string> more = {"--set", "train.epochs=12",        "--set", "train.patience=2",
+                                         "--set", "train.validation=0.4",   "--set", "train.rate=1e-3",
+                                         "--set", "train.schedule=constant"};
+  const Ended first = RunProgram("runners/train", Arguments(whole, data, more));
+  ASSERT_EQ(first.code, 0) << first.errors;
+  EXPECT_THAT(first.errors, HasSubstr("train.patience ends the training"));
+  std::vector<double> losses;
+  std::ifstream metrics(whole / "metrics.jsonl");
+  int64_t steps = 0;
+  for (std::string line; std::getline(metrics, line);) {
+    const Json json = Json::parse(line);
+    if (json.contains("validation_loss")) losses.push_back(json["validation_loss"]);
+    steps = json.value("step", steps);
+  }
+  ASSERT_LT(losses.size(), 12u);
+  const auto best = std::ranges::min_element(losses);
+  EXPECT_EQ(losses.end() - best, 3) << "the best epoch and the two that were waited for";
+  const Json summary = Json::parse(ReadFile(whole / "summary.json").value());
+  EXPECT_EQ(summary["validation_loss"], *best);
+  EXPECT_EQ(summary["steps"], steps);
+
+  // Of as many epochs as were the best: the same weights.
+  std::vector<std::string> short_ones = more;
+  short_ones[1] = "train.epochs=" + std::to_string(best - losses.begin() + 1);
+  const fs::path until = FreshPath("until");
+  ASSERT_EQ(RunProgram("runners/train", Arguments(until, data, short_ones)).code, 0);
+  EXPECT_EQ(WeightsOf(until), WeightsOf(whole));
+
+  const Ended ended = RunProgram("runners/train", Arguments(killed, data, more), {}, [&](int pid) {
+    if (fs::exists(killed / "best" / "state.json")) kill(pid, SIGKILL);
+  });
+  ASSERT_EQ(ended.code, -SIGKILL) << ended.errors;
+  ASSERT_EQ(RunProgram("runners/train", Arguments(killed, data, more)).code, 0);
+  EXPECT_EQ(WeightsOf(killed), WeightsOf(whole));
+
+  const Ended none = RunProgram("runners/train", Arguments(FreshPath("none"), data, {"--set", "train.patience=2"}));
+  EXPECT_EQ(none.code, 2);
+  EXPECT_THAT(none.errors, HasSubstr("train.patience"));
 }
 
 // Pairs as a campaign writes them: siblings on one prefix, and whole solutions.

@@ -33,7 +33,7 @@ TEST(Flags, WithoutAnyTheQuickStartServes) {
 TEST(Flags, ShortFormsAndSetReachTheirKeys) {
   const Parsed parsed({"--set", "search.rollouts=3", "--set=model.name=x", "--seed=9", "--limit", "4", "--offset=5",
                        "--threads=2", "--out=o", "--model=m", "--problems=p.jsonl", "--max-tokens=7", "--max-hours=0.5",
-                       "--metrics-port=9100", "--quiet", "--log-level=debug"});
+                       "--metrics-port=9100", "--verdicts-from=v", "--quiet", "--log-level=debug"});
   const auto config = parsed.flags.Load();
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ((*config)->search()->rollouts(), 3);
@@ -47,6 +47,7 @@ TEST(Flags, ShortFormsAndSetReachTheirKeys) {
   EXPECT_EQ((*config)->run()->max_tokens(), 7u);
   EXPECT_EQ((*config)->run()->max_hours(), 0.5);
   EXPECT_EQ((*config)->run()->metrics_port(), 9100u);
+  EXPECT_EQ((*config)->run()->verdicts_from()->str(), "v");
   EXPECT_TRUE(parsed.flags.quiet);
   EXPECT_EQ(parsed.flags.log_level, "debug");
 }
