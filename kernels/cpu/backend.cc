@@ -60,11 +60,43 @@ class PanelMatrix : public Matrix {
     }
   }
 
+  void PackColumns(int block, const void* transposed, Type type, ptrdiff_t stride, int depth) override {
+    const ptrdiff_t left = ptrdiff_t{block} * block_columns();
+    if (type == Type::kFloat32) {
+      PackDeep(block, static_cast<const float*>(transposed) + left, stride, depth);
+    } else {
+      PackDeep(block, static_cast<const uint16_t*>(transposed) + left, stride, depth);
+    }
+  }
+
   void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
     table_.product(Block(block), depth_, block_columns() / 16, static_cast<const T*>(x), rows, y, y_stride);
   }
 
  private:
+  // Depths are rows of `from`, of which those from `depth` on are zeros.
+  template <class S>
+  void PackDeep(int block, const S* from, ptrdiff_t stride, int depth) {
+    constexpr int kPair = sizeof(T) == 4 ? 1 : 2;
+    T* out = Block(block);
+    for (int panel = 0; panel < columns(block); panel += 16) {
+      const int width = std::min(16, columns(block) - panel);
+      for (int i = 0; i < depth_; ++i) {
+        T* to = out + static_cast<size_t>(panel) * depth_ + static_cast<size_t>(i / kPair) * 16 * kPair + i % kPair;
+        const S* row = from + i * stride + panel;
+        for (int c = 0; c < width; ++c) to[static_cast<ptrdiff_t>(c) * kPair] = i < depth ? Converted(row[c]) : T{0};
+      }
+    }
+  }
+
+  static T Converted(float value) { return Rounded<T>(value); }
+  static T Converted(uint16_t value) {
+    if constexpr (sizeof(T) == 2)
+      return value;
+    else
+      return FromBfloat16(value);
+  }
+
   T* Block(int block) const { return memory_.template as<T>() + static_cast<size_t>(block) * block_columns() * depth_; }
 
   const VectorTable<T>& table_;

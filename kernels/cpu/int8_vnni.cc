@@ -69,14 +69,14 @@ void Shift(const uint8_t* x, int rows, int depth, uint8_t* values, float* scales
 void VnniInt8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride) {
   constexpr int kRows = 12, kBytes = 1 << 17;
   const int chunk = std::min(rows, std::max(1, kBytes / w.depth / kRows) * kRows);
-  ScratchArray<uint8_t> values(static_cast<size_t>(chunk) * w.depth);
-  ScratchArray<float> scales(static_cast<size_t>(chunk));
+  uint8_t* values = ThreadScratch<uint8_t>(static_cast<size_t>(chunk) * w.depth);
+  float* scales = ThreadScratch<float>(static_cast<size_t>(chunk));
   const auto product = [&]<int R>(std::integral_constant<int, R>, int panel, int r, float* out) {
-    Rows<R>(w, panel, values.data() + ptrdiff_t{r} * w.depth, scales.data() + r, out + r * y_stride, y_stride);
+    Rows<R>(w, panel, values + ptrdiff_t{r} * w.depth, scales + r, out + r * y_stride, y_stride);
   };
   for (int first = 0; first < rows; first += chunk) {
     const int count = std::min(chunk, rows - first);
-    Shift(x + ptrdiff_t{first} * (w.depth + 64), count, w.depth, values.data(), scales.data());
+    Shift(x + ptrdiff_t{first} * (w.depth + 64), count, w.depth, values, scales);
     float* out = y + first * y_stride;
     for (int panel = 0; panel < w.panels; ++panel) {
       int r = 0;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 
 #include "kernels/bfloat16.h"
 
@@ -29,6 +30,19 @@ class ScratchArray {
  private:
   T* data_;
 };
+
+// Such memory of the calling thread, for calls so many that allocating in each would show: it stays until a call asks
+// for more. One array of a type at a time.
+template <class T>
+[[maybe_unused]] T* ThreadScratch(size_t count) {
+  thread_local std::unique_ptr<ScratchArray<T>> scratch;
+  thread_local size_t size = 0;
+  if (size < count) {
+    scratch = std::make_unique<ScratchArray<T>>(count);
+    size = count;
+  }
+  return scratch->data();
+}
 
 [[maybe_unused]] inline void Put(float* out, float value) { *out = value; }
 [[maybe_unused]] inline void Put(uint16_t* out, float value) { *out = orrery::kernels::ToBfloat16(value); }

@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -249,6 +250,7 @@ class Training {
                  {"tokens", report.tokens}, {"learnt", report.learnt}, {"seconds", seconds}};
     if (ranks()) line["accuracy"] = report.accuracy;
     Log(line);
+    WarnOfSaturation(report);
     if (!quiet_) {
       fmt::print(stderr, "step {}/{} · loss {:.4f}{} · norm {:.3f} · rate {:.2e} · {:.0f} tokens/s · {:.0f} min left\n",
                  report.step, trainer_->steps(), report.loss, Accuracy(report), report.norm, report.rate,
@@ -256,6 +258,17 @@ class Training {
                  seconds * static_cast<double>(trainer_->steps() - report.step) / 60);
     }
     return absl::OkStatus();
+  }
+
+  // Scores at the ends of tanh are all alike and have no slope: such a training learns nothing more.
+  void WarnOfSaturation(const model::StepReport& report) {
+    constexpr double kNoSlope = 1e-5;
+    const bool outputs = config_->train()->ranking() == schema::RankingLoss::outputs;
+    if (!ranks() || outputs || report.norm > kNoSlope || std::exchange(saturated_, true)) return;
+    spdlog::warn(
+        "step {}: the gradient's norm is {:.1e}: the scores have run to the ends of tanh, where nothing is learnt; lower "
+        "train.rate, raise train.score_scale, or set train.ranking=outputs",
+        report.step, report.norm);
   }
 
   // The curves, and what the validation says.
@@ -360,6 +373,7 @@ class Training {
   std::unique_ptr<model::Trainer> trainer_;
   double best_ = 1e300;     // loss on what is for validation …
   int64_t best_epoch_ = 0;  // … after so many epochs
+  bool saturated_ = false;  // it was told
 };
 
 }  // namespace
