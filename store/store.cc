@@ -120,7 +120,8 @@ bool RocksStore::Empty() const {
 Status RocksStore::ReadIdentity() {
   ORRERY_ASSIGN_OR_RETURN(const auto format, Get({}, kMeta, "format"));
   if (format && *format != kFormat) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} has format {}, this program reads {}",
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} has format {}, this program reads {}: use the program that wrote it, or choose another "
+                      "output folder",
                       folder_.string(), *format, kFormat);
   }
   ORRERY_ASSIGN_OR_RETURN(const auto fingerprint, Get({}, kMeta, "fingerprint"));

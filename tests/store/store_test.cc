@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <fstream>
 #include <random>
@@ -164,6 +165,38 @@ TEST(Store, AnotherFingerprintIsRefusedAndBothAreNamed) {
   }
   EXPECT_EQ(OpenOrDie(folder.path(), "aaa111")->fingerprint(), "aaa111");  // unharmed
   EXPECT_FALSE(Store::Open(folder.path() / "x", "", "{}").ok());
+}
+
+// As a program of another version leaves its mark.
+void WriteFormat(const fs::path& folder, const std::string& format) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const char* name : {"default", "meta", "expansions", "trees"})
+    families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::Open({}, folder.string(), families, &handles, &db);
+  ASSERT_TRUE(opened.ok()) << opened.ToString();
+  EXPECT_TRUE(db->Put({}, handles[1], "format", format).ok());
+  for (auto* handle : handles) db->DestroyColumnFamilyHandle(handle);
+  EXPECT_TRUE(db->Close().ok());
+  delete db;
+}
+
+TEST(Store, OfANewerOrAnOlderProgramIsRefusedAndKeepsItsContent) {
+  TemporaryFolder folder;
+  OpenOrDie(folder.path())->PutMark("finished", "yes").IgnoreError();
+  for (const char* format : {"2", "0"}) {
+    WriteFormat(folder.path(), format);
+    for (const auto& status :
+         {Store::Open(folder.path(), "f1", "{}").status(), Store::OpenReadOnly(folder.path()).status()}) {
+      EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+      EXPECT_EQ(ExitCode(status), 2);
+      for (const std::string& part : {folder.path().string(), std::string("has format ") + format, std::string("reads 1")})
+        EXPECT_NE(Message(status).find(part), std::string::npos) << Message(status);
+    }
+  }
+  WriteFormat(folder.path(), "1");
+  EXPECT_EQ(OpenOrDie(folder.path())->Mark("finished").value(), "yes");
 }
 
 TEST(Store, ReadOnlyLooksBesideAWriterAndWritesNothing) {
