@@ -27,9 +27,9 @@ constexpr std::string_view kAnswerIs = "The answer is:";
 
 // Fields in order of precedence.
 constexpr std::array kQuestionFields = {"question", "problem", "query"};
-constexpr std::array kAnswerFields = {"answer", "final_answer"};
+constexpr std::array kAnswerFields = {"answer", "final_answer", "Answer"};
 constexpr std::array kSolutionFields = {"solution", "response"};
-constexpr std::array kIdFields = {"id", "unique_id", "index"};
+constexpr std::array kIdFields = {"id", "unique_id", "index", "ID"};
 constexpr std::array kLevelFields = {"level", "difficulty"};
 constexpr std::array kLicenceFields = {"license", "licence"};
 
@@ -48,9 +48,24 @@ StatusOr<std::optional<std::string>> TextField(const Json& object, const std::ar
     if (std::abs(field->template get<double>()) > kLargestExactInteger) {
       return InvalidInput("field \"{}\" is a number of more than 15 digits, which is to be written as text", name);
     }
+    const double number = field->template get<double>();
+    if (number == std::floor(number)) return std::optional(std::to_string(static_cast<int64_t>(number)));  // 19.0
     return std::optional(field->dump());
   }
   return std::optional<std::string>();
+}
+
+// SVAMP parts what is known from what is asked, at times without a full stop between them.
+bool IsSvamp(const Json& object) { return object.contains("Body") && object.contains("Question"); }
+
+StatusOr<std::optional<std::string>> QuestionOf(const Json& object) {
+  if (!IsSvamp(object)) return TextField(object, kQuestionFields);
+  ORRERY_ASSIGN_OR_RETURN(const auto body, TextField(object, std::array{"Body"}));
+  ORRERY_ASSIGN_OR_RETURN(const auto asked, TextField(object, std::array{"Question"}));
+  if (!body || !asked) return InvalidInput("no question: fields \"Body\" and \"Question\" were expected to be text");
+  std::string question(Trim(*body));
+  if (!question.empty() && std::string_view(".?!,").find(question.back()) == std::string_view::npos) question += '.';
+  return std::optional(question + " " + std::string(Trim(*asked)));
 }
 
 // What follows the last "####" that begins a line, to the end of that line.
@@ -114,6 +129,7 @@ std::string Shape(const Json& object) {
   if (const auto answer = object.find("answer"); answer != object.end() && answer->is_string()) {
     if (AfterHashes(answer->get_ref<const std::string&>())) return "gsm8k";
   }
+  if (IsSvamp(object)) return "svamp";
   const bool subject = object.contains("type") || object.contains("subject");
   if (object.contains("problem") && (object.contains("solution") || (object.contains("level") && subject)))
     return "math";
@@ -219,7 +235,7 @@ StatusOr<Problem> ParseProblem(std::string_view line) {
   ORRERY_ASSIGN_OR_RETURN(const Json object, ParseJson(line));
   if (!object.is_object()) return InvalidInput("{}, one JSON object a line was expected", object.type_name());
   Problem problem;
-  ORRERY_ASSIGN_OR_RETURN(auto question, TextField(object, kQuestionFields));
+  ORRERY_ASSIGN_OR_RETURN(auto question, QuestionOf(object));
   if (!question) return InvalidInput("no question: a field \"question\" or \"problem\" was expected");
   problem.question = Trim(*question);
   if (problem.question.empty()) return InvalidInput("the question is empty");

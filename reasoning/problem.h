@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Problems as their publishers write them: a JSON-lines file of GSM8K, MATH or the plain {question|problem, answer}
-// shape.
+// Problems as their publishers write them: a JSON-lines file of GSM8K, MATH, SVAMP or the plain
+// {question|problem, answer} shape.
 //
 // Answer precedence (METHODS D): an answer field, the last \boxed, "#### ", "The answer is:".
 
@@ -22,7 +22,7 @@ struct Problem {
   std::string question;  // valid UTF-8
   std::string answer;    // the reference answer alone ("72", "\frac{1}{2}"); may be empty where there is a checker
   std::string checker;   // Python that judges an answer in place of a comparison (verifier.h); usually empty
-  std::string source;    // "gsm8k", "math", "plain", or the file's own field
+  std::string source;    // "gsm8k", "math", "svamp", "plain", or the file's own field
   std::string level;     // the file's own word for difficulty, may be empty
   std::string licence;   // the file's own word for what may be done with the text, may be empty
 };

@@ -120,9 +120,11 @@ bool RocksStore::Empty() const {
 Status RocksStore::ReadIdentity() {
   ORRERY_ASSIGN_OR_RETURN(const auto format, Get({}, kMeta, "format"));
   if (format && *format != kFormat) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition, "the store in {} has format {}, this program reads {}: use the program that wrote it, or choose another "
-                      "output folder",
-                      folder_.string(), *format, kFormat);
+    return MakeStatus(
+        absl::StatusCode::kFailedPrecondition,
+        "the store in {} has format {}, this program reads {}: use the program that wrote it, or choose another "
+        "output folder",
+        folder_.string(), *format, kFormat);
   }
   ORRERY_ASSIGN_OR_RETURN(const auto fingerprint, Get({}, kMeta, "fingerprint"));
   if (!fingerprint && !Empty()) return Corrupt("the store in {} has records and no fingerprint", folder_.string());

@@ -266,7 +266,8 @@ class Training {
     const bool outputs = config_->train()->ranking() == schema::RankingLoss::outputs;
     if (!ranks() || outputs || report.norm > kNoSlope || std::exchange(saturated_, true)) return;
     spdlog::warn(
-        "step {}: the gradient's norm is {:.1e}: the scores have run to the ends of tanh, where nothing is learnt; lower "
+        "step {}: the gradient's norm is {:.1e}: the scores have run to the ends of tanh, where nothing is learnt; "
+        "lower "
         "train.rate, raise train.score_scale, or set train.ranking=outputs",
         report.step, report.norm);
   }

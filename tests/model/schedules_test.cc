@@ -3,7 +3,8 @@
 // neighbours, in batches of any size, on caches from one request's room upwards, some of them cancelled. Each gives the
 // bits that it gives alone.
 //
-// ORRERY_FUZZ_SECONDS lets each model be tried for so long, whatever the number; ORRERY_FUZZ_SEED is the first seed.
+// ORRERY_SCHEDULES is their number for each model and precision; ORRERY_FUZZ_SECONDS lets each be tried for so long,
+// whatever the number; ORRERY_FUZZ_SEED is the first seed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,7 +27,6 @@ using Clock = std::chrono::steady_clock;
 using fuzz::FromEnvironment;
 
 constexpr int kRequests = 96;
-constexpr int kSchedules = 400;  // of each model and precision
 constexpr int kVocabulary = 96;
 constexpr uint64_t kPage = 32 * 2 * 2 * 16 * 2 * sizeof(float);  // tokens, keys and values, heads, width, layers
 
@@ -136,9 +136,10 @@ TEST_P(Schedules, GiveTheBitsOfEachRequestAlone) {
   std::vector<std::unique_ptr<Engine>> engines;
   for (const Made& made : kinds) engines.push_back(Load(made));
   const uint64_t seconds = FromEnvironment("ORRERY_FUZZ_SECONDS", 0);
+  const uint64_t most = FromEnvironment("ORRERY_SCHEDULES", 400);
   const auto end = Clock::now() + std::chrono::seconds(seconds);
   size_t compared = 0, schedules = 0;
-  while ((seconds == 0 ? schedules < kSchedules : Clock::now() < end) && !HasFailure()) {
+  while ((seconds == 0 ? schedules < most : Clock::now() < end) && !HasFailure()) {
     const size_t kind = Below(std::size(kinds));
     // A new engine now and then, so that cold caches are tried as well.
     if (Below(20) == 0) engines[kind] = Load(kinds[kind]);

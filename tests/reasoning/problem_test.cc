@@ -66,6 +66,18 @@ TEST(ParseProblem, Math) {
   EXPECT_EQ(five_hundred.source, "math");
 }
 
+TEST(ParseProblem, Svamp) {
+  const Problem problem = Parsed(
+      R"line({"Answer": 145.0, "Question": "How big is each group?", "Equation": "( 290.0 / 2.0 )", "Body": "There are 290 bananas in 2 groups", "Type": "Common-Division", "ID": "chal-777", "idx": 0})line");
+  EXPECT_EQ(problem.question, "There are 290 bananas in 2 groups. How big is each group?");
+  EXPECT_EQ(problem.answer, "145");
+  EXPECT_EQ(problem.id, "chal-777");
+  EXPECT_EQ(problem.source, "svamp");
+  EXPECT_EQ(Parsed(R"({"Body": "He has 3.", "Question": "How many?", "Answer": 0.5})").question, "He has 3. How many?");
+  EXPECT_EQ(Parsed(R"({"Body": "He has 3.", "Question": "How many?", "Answer": 0.5})").answer, "0.5");
+  EXPECT_NE(Refusal(R"({"Body": null, "Question": "How many?", "Answer": 3})").find("\"Body\""), std::string::npos);
+}
+
 TEST(ParseProblem, Plain) {
   const Problem problem =
       Parsed(R"({"id": 7, "question": " q ", "answer": 12, "source": "mine", "difficulty": "hard", "license": "MIT"})");
@@ -225,7 +237,8 @@ TEST(PublishedFiles, AreReadWholly) {
   for (const auto& [file, count, bad, source] : {std::tuple{"gsm8k_train.jsonl", 7473u, 0u, "gsm8k"},
                                                  {"gsm8k_test.jsonl", 1319u, 0u, "gsm8k"},
                                                  {"math_train.jsonl", 7498u, 2u, "math"},
-                                                 {"math500.jsonl", 500u, 0u, "MATH500"}}) {
+                                                 {"math500.jsonl", 500u, 0u, "MATH500"},
+                                                 {"svamp.jsonl", 1000u, 0u, "svamp"}}) {
     const auto set = LoadProblems(std::filesystem::path(shared) / "benchmarks" / file, {});
     ASSERT_TRUE(set.ok()) << Message(set.status());
     EXPECT_EQ(set->problems.size(), count) << file;

@@ -191,7 +191,8 @@ TEST(Store, OfANewerOrAnOlderProgramIsRefusedAndKeepsItsContent) {
          {Store::Open(folder.path(), "f1", "{}").status(), Store::OpenReadOnly(folder.path()).status()}) {
       EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
       EXPECT_EQ(ExitCode(status), 2);
-      for (const std::string& part : {folder.path().string(), std::string("has format ") + format, std::string("reads 1")})
+      for (const std::string& part :
+           {folder.path().string(), std::string("has format ") + format, std::string("reads 1")})
         EXPECT_NE(Message(status).find(part), std::string::npos) << Message(status);
     }
   }
