@@ -88,6 +88,21 @@ StatusOr<ChatFormat> RecogniseChatFormat(std::string_view chat_template) {
                       start.size() < chat_template.size() ? "…" : "");
 }
 
+std::string DefaultSystem(std::string_view chat_template) {
+  // A system turn that is written out, not put together of a message: '<|im_start|>system\nYou are …<|im_end|>\n'. The
+  // line's end is Jinja's, or one of the file's own.
+  constexpr std::string_view kEnd = "<|im_end|>";
+  for (const std::string_view open : {"<|im_start|>system\\n", "<|im_start|>system\n"}) {
+    for (size_t at = chat_template.find(open); at != std::string_view::npos; at = chat_template.find(open, at + 1)) {
+      const std::string_view rest = chat_template.substr(at + open.size());
+      const std::string_view words = rest.substr(0, rest.find(kEnd));
+      if (words.size() < rest.size() && !words.empty() && words.find_first_of("'\"{}\\") == std::string_view::npos)
+        return std::string(words);
+    }
+  }
+  return {};
+}
+
 std::string RenderChat(ChatFormat format, std::span<const Turn> turns) {
   if (turns.empty()) return {};
   switch (format) {

@@ -26,6 +26,10 @@ std::string_view Name(ChatFormat format);
 // that is none of these.
 StatusOr<ChatFormat> RecogniseChatFormat(std::string_view chat_template);
 
+// What the template says for a conversation that has no system turn of its own, as Qwen's and SmolLM's do; empty where
+// it says nothing.
+std::string DefaultSystem(std::string_view chat_template);
+
 enum class Role : uint8_t { kSystem, kUser, kAssistant };
 
 struct Turn {

@@ -66,6 +66,8 @@ Status Serve(const schema::Flags& flags) {
   served.tokenizer = &engine->tokenizer();
   served.context_length = engine->context_length();
   if (format.ok()) served.chat_format = *format;
+  if (const auto text = source->ChatTemplate(); text.ok() && served.chat_format == reasoning::ChatFormat::kChatMl)
+    served.default_system = reasoning::DefaultSystem(*text);
   ORRERY_ASSIGN_OR_RETURN(const auto server, Server::Listen(options, served, std::move(engine)));
   fmt::print("{} serves {}\n", server->url(), served.name);
   std::fflush(stdout);

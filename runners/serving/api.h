@@ -25,6 +25,7 @@ struct ServedModel {
   const model::Tokenizer* tokenizer = nullptr;
   int context_length = 0;
   std::optional<reasoning::ChatFormat> chat_format;  // empty: chats are refused
+  std::string default_system;                        // of a chat without a system turn; empty: none
   int most_choices = 256;                            // of one call
 };
 

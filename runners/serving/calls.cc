@@ -315,6 +315,8 @@ StatusOr<ApiCall> ReadChat(std::string_view body, const ServedModel& model) {
         model.name);
   ORRERY_ASSIGN_OR_RETURN(const auto messages, MessagesOf(fields));
   std::vector<reasoning::Turn> turns;
+  if (!model.default_system.empty() && (messages.empty() || messages.front().role != reasoning::Role::kSystem))
+    turns.push_back({reasoning::Role::kSystem, model.default_system});
   for (const Message& message : messages) turns.push_back({message.role, message.content});
   const auto pieces = reasoning::ChatPieces(*model.chat_format, turns);
   const auto prompt = model::EncodePrompt(*model.tokenizer, pieces);

@@ -53,6 +53,20 @@ TEST(ChatFormat, AnUnknownTemplateIsNamed) {
   EXPECT_THAT(refused(""), HasSubstr("is none of"));
 }
 
+TEST(ChatFormat, TheSystemTurnOfATemplateItselfIsFound) {
+  EXPECT_EQ(
+      DefaultSystem("{% if messages[0]['role'] == 'system' %}{{- '<|im_start|>system\\n' + messages[0]['content'] + "
+                    "'<|im_end|>\\n' }}{% else %}{{- '<|im_start|>system\\nYou are Qwen, created by Alibaba "
+                    "Cloud. You are a helpful assistant.<|im_end|>\\n' }}{% endif %}"),
+      "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.");
+  EXPECT_EQ(DefaultSystem("{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
+                          "Face<|im_end|>\n' }}"),
+            "You are a helpful AI assistant named SmolLM, trained by Hugging Face");
+  for (const char* none : {"", "{{ '<|im_start|>' + message['role'] + '\\n' }}", "<|im_start|>system\\n",
+                           "'<|im_start|>system\\n' + content + '<|im_end|>'", "[INST] {{ content }} [/INST]"})
+    EXPECT_EQ(DefaultSystem(none), "") << none;
+}
+
 std::string Joined(ChatFormat format) {
   Problem problem;
   problem.question = "Q";

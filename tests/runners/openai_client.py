@@ -69,6 +69,11 @@ def chats(client, model):
     turns = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in ask["messages"])
     plain = client.completions.create(model=model, prompt=turns + "<|im_start|>assistant\n", max_tokens=24, temperature=0)
     assert plain.choices[0].text == message.content and plain.usage == whole.usage, (plain, whole)
+    # Without a system turn the template's own stands.
+    user = ask["messages"][1]
+    own = {"role": "system", "content": "You are a helpful AI assistant named SmolLM, trained by Hugging Face"}
+    alone, with_own = (client.chat.completions.create(**{**ask, "messages": m}) for m in ([user], [own, user]))
+    assert alone.usage == with_own.usage and alone.choices[0].message == with_own.choices[0].message, (alone, with_own)
     told = whole.choices[0].logprobs.content
     assert len(told) == whole.usage.completion_tokens
     assert bytes(b for t in told for b in t.bytes).decode() == message.content
