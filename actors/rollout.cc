@@ -181,7 +181,7 @@ const schema::Candidate* rollout_state::Earlier(const std::string& text) const {
   for (const schema::Candidate* candidate : *found->second->candidates()) {
     const bool decided =
         candidate->verdict() != schema::Verdict::NotRun || candidate->grade() != schema::Grade::NotGraded;
-    if (decided && candidate->text()->string_view() == text) return candidate;
+    if (decided && flatbuffers::GetStringView(candidate->text()) == text) return candidate;
   }
   return nullptr;
 }
