@@ -92,6 +92,14 @@ void AddStore(const schema::StoreReport& store, std::vector<MetricFamily>* famil
   counter("orrery_store_commit_seconds_total", "Time spent in commits, fsync included.", store.commit_seconds());
 }
 
+// A session that was killed may have left half a line: the next one's first is not glued to it.
+void EndTornLine(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::ate | std::ios::binary);
+  if (!file || file.tellg() <= 0) return;
+  file.seekg(-1, std::ios::end);
+  if (file.get() != '\n') std::ofstream(path, std::ios::app) << '\n';
+}
+
 }  // namespace
 
 void Telemetry::Put(uint64_t batcher, const EngineReportChunk& report) {
@@ -166,6 +174,7 @@ telemetry_actor::behavior_type telemetry(telemetry_actor::stateful_pointer<telem
   state.meters = meters;
   state.file = std::move(file);
   state.begin = Now();
+  EndTornLine(state.file);
   Meter& meter = meters->of(Kind::kTelemetry);
   state.alive = Alive(meter);
   self->delayed_send(self, std::chrono::seconds(1), atom::tick_v);

@@ -17,7 +17,7 @@ namespace orrery::store {
 
 // What depends on the machine and its load; never in the digest.
 struct Measured {
-  double seconds = 0;
+  double seconds = 0;  // of the search, in all the sessions it took
   double tokens_per_second = 0;
   double mean_batch_rows = 0;
   uint64_t peak_rss_bytes = 0;

@@ -13,14 +13,15 @@
 namespace orrery::kernels::cpu {
 
 // A block of columns as it is multiplied. Panels of 32 columns: [panel][k/64][2][16 groups of 4 k][16 columns][4];
-// padding columns and k are zeros.
+// padding columns and k are zeros. For the product on VNNI every value is shifted up by kVnniShift.
 struct Int8Block {
   const int8_t* values;
   const float* scales;  // of each column
-  const int32_t* sums;  // of each column's values
   int depth;            // k, padded to 64
   int panels;
 };
+
+inline constexpr int kVnniShift = 128;
 
 // x: rows as Backend::Quantise writes them; y: as in Matrix::Multiply.
 using Int8Product = void (*)(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "kernels/bfloat16.h"
 #include "kernels/cpu/int8.h"
@@ -38,15 +39,21 @@ void Quantise(const T* x, int width, uint8_t* out) {
   const float largest = LargestMagnitude(x, width), factor = QuantisingFactor(largest), scale = QuantisedScale(largest);
   auto* values = reinterpret_cast<int8_t*>(out);
   const __m256 by = _mm256_set1_ps(factor);
+  __m256i eight_sums = _mm256_setzero_si256();
   int i = 0;
   for (; i + 8 <= width; i += 8) {
     const __m256i whole = _mm256_cvtps_epi32(_mm256_mul_ps(Load8(x + i), by));
+    eight_sums = _mm256_add_epi32(eight_sums, whole);
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(values + i), _mm_packs_epi16(words, words));
   }
-  for (; i < width; ++i) values[i] = Quantised(Value(x[i]), factor);
+  int32_t sums[8];
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums), eight_sums);
+  int32_t sum = std::accumulate(sums, sums + 8, int32_t{0});
+  for (; i < width; ++i) sum += values[i] = Quantised(Value(x[i]), factor);
   std::memset(values + width, 0, QuantisedValues(width) - static_cast<size_t>(width));
   std::memcpy(out + QuantisedValues(width), &scale, sizeof(scale));
+  std::memcpy(out + QuantisedValues(width) + sizeof(scale), &sum, sizeof(sum));
 }
 
 // R rows by one half panel: sixteen columns. Pairs of k are summed apart until the end.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <dnnl.hpp>
 #include <vector>
 
@@ -15,8 +16,8 @@ constexpr size_t kReadAhead = size_t{64} << 10;  // kernels fetch beyond the end
 
 size_t Depth(int k) { return QuantisedValues(k); }
 
-// A block: its panels, its columns' scales, its columns' sums.
-size_t BlockBytes(int k, int block_columns) { return block_columns * (Depth(k) + sizeof(float) + sizeof(int32_t)); }
+// A block: its panels, its columns' scales.
+size_t BlockBytes(int k, int block_columns) { return block_columns * (Depth(k) + sizeof(float)); }
 
 // Processors had VNNI for years before they had bfloat16, so it is asked for by itself. All three give the same bits.
 Int8Product ProductFor(Isa isa) {
@@ -33,31 +34,25 @@ class Int8Matrix : public Matrix {
 
   void Pack(int block, const float* w) override {
     uint8_t* base = Base(block);
-    auto* values = reinterpret_cast<int8_t*>(base);
     auto* scales = reinterpret_cast<float*>(base + block_columns() * Depth(k()));
-    auto* sums = reinterpret_cast<int32_t*>(scales + block_columns());
+    const int shift = product_ == VnniInt8Product ? kVnniShift : 0;
+    std::memset(base, shift, block_columns() * Depth(k()));
     for (int c = 0; c < columns(block); ++c) {
       const float* row = w + static_cast<size_t>(c) * k();
       float largest = 0;
       for (int i = 0; i < k(); ++i) largest = std::max(largest, std::abs(row[i]));
       const float factor = QuantisingFactor(largest);
-      int8_t* column = values + static_cast<size_t>(c / 32) * 32 * Depth(k()) + c % 32 / 16 * 1024 + c % 16 * 4;
-      int32_t sum = 0;
-      for (int i = 0; i < k(); ++i) {
-        const int8_t value = Quantised(row[i], factor);
-        column[i / 64 * 2048 + i % 64 / 4 * 64 + i % 4] = value;
-        sum += value;
-      }
+      uint8_t* column = base + static_cast<size_t>(c / 32) * 32 * Depth(k()) + c % 32 / 16 * 1024 + c % 16 * 4;
+      for (int i = 0; i < k(); ++i)
+        column[i / 64 * 2048 + i % 64 / 4 * 64 + i % 4] = static_cast<uint8_t>(Quantised(row[i], factor) + shift);
       scales[c] = QuantisedScale(largest);
-      sums[c] = sum;
     }
   }
 
   void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
     const uint8_t* base = Base(block);
     const auto* scales = reinterpret_cast<const float*>(base + block_columns() * Depth(k()));
-    product_({reinterpret_cast<const int8_t*>(base), scales, reinterpret_cast<const int32_t*>(scales + block_columns()),
-              static_cast<int>(Depth(k())), block_columns() / 32},
+    product_({reinterpret_cast<const int8_t*>(base), scales, static_cast<int>(Depth(k())), block_columns() / 32},
              static_cast<const uint8_t*>(x), rows, y, y_stride);
   }
 

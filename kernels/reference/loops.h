@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "kernels/bfloat16.h"
@@ -113,9 +114,11 @@ class ReferenceBackend : public Backend {
 
   void Quantise(const void* x, int width, uint8_t* out) const override {
     std::memset(out, 0, QuantisedStride(width));
-    const float scale =
-        QuantisedMatrix::QuantiseLoop({type(), const_cast<void*>(x)}, width, reinterpret_cast<int8_t*>(out));
+    auto* values = reinterpret_cast<int8_t*>(out);
+    const float scale = QuantisedMatrix::QuantiseLoop({type(), const_cast<void*>(x)}, width, values);
+    const int32_t sum = std::accumulate(values, values + width, int32_t{0});
     std::memcpy(out + QuantisedValues(width), &scale, sizeof(scale));
+    std::memcpy(out + QuantisedValues(width) + sizeof(scale), &sum, sizeof(sum));
   }
 
   void RmsNorm(const float* x, const float* gain, int width, float eps, void* out) const override {

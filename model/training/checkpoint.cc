@@ -25,6 +25,13 @@ std::string_view Bytes(std::span<const float> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
 }
 
+// A write failed with errno; that no space is left has a code of its own.
+Status WriteError(const fs::path& path, size_t left) {
+  const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+  return MakeStatus(full ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal,
+                    "{}: cannot be written ({}); {} more bytes are needed", path.string(), std::strerror(errno), left);
+}
+
 Status WriteArray(const fs::path& path, std::string_view bytes) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) return Failed("{}: cannot be made ({})", path.string(), std::strerror(errno));
@@ -33,8 +40,7 @@ Status WriteArray(const fs::path& path, std::string_view bytes) {
     const ssize_t written = write(file, bytes.data(), std::min(bytes.size(), kRun));
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
-      status = Failed("{}: cannot be written ({}); {} more bytes are needed", path.string(), std::strerror(errno),
-                      bytes.size());
+      status = WriteError(path, bytes.size());
     } else {
       bytes.remove_prefix(static_cast<size_t>(written));
     }

@@ -38,10 +38,11 @@ void AddMeasured(const OutputInput& input, store::Summary* summary) {
   summary->version = kVersion;
   summary->guards = input.guards;
   auto& measured = summary->measured;
-  measured.seconds = input.seconds;
-  measured.tokens_per_second = input.seconds > 0 ? static_cast<double>(input.tokens) / input.seconds : 0;
+  const Spent& spent = input.spent;
+  measured.seconds = spent.seconds;
+  measured.tokens_per_second = spent.seconds > 0 ? static_cast<double>(spent.tokens) / spent.seconds : 0;
   measured.mean_batch_rows =
-      input.batches > 0 ? static_cast<double>(input.rows) / static_cast<double>(input.batches) : 0;
+      spent.batches > 0 ? static_cast<double>(spent.rows) / static_cast<double>(spent.batches) : 0;
   measured.peak_rss_bytes = store::PeakResidentBytes();
   measured.cpu = store::ProcessorName();
   measured.threads = static_cast<uint32_t>(Threads(config.run()->threads()));

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "reasoning/problem.h"
+#include "runners/campaigns/sessions.h"
 #include "sandbox/guard.h"
 #include "schema/config.h"
 #include "store/store.h"
@@ -27,10 +28,7 @@ struct OutputInput {
   const store::Store* store = nullptr;
   std::vector<sandbox::Guard> guards;
   size_t output_limit = 4096;  // bytes of program output that enter a partial solution
-  double seconds = 0;          // of the search, in this process
-  uint64_t tokens = 0;         // sampled by this process
-  uint64_t batches = 0;
-  uint64_t rows = 0;
+  Spent spent;                 // by all sessions of the campaign
 };
 
 // The resolved configuration and the fingerprint of its result keys, written before the search begins; --config takes

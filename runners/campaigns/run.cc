@@ -258,6 +258,8 @@ Status Search(const CampaignPlan& plan, Tools tools, const std::shared_ptr<store
     ORRERY_ASSIGN_OR_RETURN(exposer, ServeMetrics(port, telemetry));
   }
 
+  const std::filesystem::path telemetry_file = plan.out / "telemetry.jsonl";
+  Spent spent = SpentBefore(telemetry_file);
   Watcher watcher(plan, meters, *telemetry, surroundings);
   const std::vector<sandbox::Guard> guards = tools.sandboxes.front()->Guards();
   const auto engine = tools.engine;
@@ -271,7 +273,7 @@ Status Search(const CampaignPlan& plan, Tools tools, const std::shared_ptr<store
                                             .graders = std::move(tools.graders),
                                             .store = store,
                                             .telemetry = telemetry,
-                                            .telemetry_file = plan.out / "telemetry.jsonl",
+                                            .telemetry_file = telemetry_file,
                                             .live_trees = LiveTrees(plan),
                                             .threads = Threads(plan.config->run()->threads())},
                                            std::ref(watcher));
@@ -287,7 +289,8 @@ Status Search(const CampaignPlan& plan, Tools tools, const std::shared_ptr<store
     spdlog::info("{} calls to {}, tried again {} times", calls.calls, plan.config->endpoint()->url()->string_view(),
                  calls.retries);
   }
-  end->seconds = watcher.seconds();
+  spent += {watcher.seconds(), counters.tokens_generated, counters.batches, counters.rows};
+  end->seconds = spent.seconds;
   const auto written =
       WriteOutputs({.out = plan.out,
                     .config = &plan.config,
@@ -296,10 +299,7 @@ Status Search(const CampaignPlan& plan, Tools tools, const std::shared_ptr<store
                     .problems = plan.problems.get(),
                     .store = store.get(),
                     .guards = guards,
-                    .seconds = end->seconds,
-                    .tokens = counters.tokens_generated,
-                    .batches = counters.batches,
-                    .rows = counters.rows});
+                    .spent = spent});
   end->result = written.value_or("");
   if (outcome.failure.empty() && !IsDiskFull(written.status())) {
     ORRERY_RETURN_IF_ERROR(written.status());

@@ -33,6 +33,16 @@ StatusOr<std::vector<std::string>> PresetsOf(const schema::EvolveConfig& evolve)
   return presets;
 }
 
+// A search must not ask a preference model that no round trains.
+Status CheckPpmRounds(const schema::EvolveConfig& evolve) {
+  const uint32_t asked = std::max(2U, evolve.ppm_from());  // the first round whose search asks the round before
+  if (evolve.ppm_from() == 0 || asked > evolve.rounds() || evolve.ppm_trained_from() < asked) return absl::OkStatus();
+  return InvalidInput(
+      "evolve.ppm_trained_from: expected {} at most, since round {} asks the preference model of the round before it, "
+      "found {}",
+      asked - 1, asked, evolve.ppm_trained_from());
+}
+
 class Evolution {
  public:
   Evolution(const schema::ResolvedConfig& config, std::vector<std::string> presets, bool quiet)
@@ -155,7 +165,7 @@ class Evolution {
   }
 
   StatusOr<Ended> TrainPpm(uint32_t round) {
-    if (evolve().ppm_from() == 0) return Ended{};
+    if (evolve().ppm_from() == 0 || round < evolve().ppm_trained_from()) return Ended{};
     return Train(round, "ppm",
                  {{"train.objective", "ppm"},
                   {"train.data", Data(round)},
@@ -178,12 +188,23 @@ class Evolution {
     return settings;
   }
 
+  // What a round without a preference model is tested by.
+  std::string UnvaluedMethods() const {
+    std::string methods;
+    for (const std::string& method : ListOf(config_->evaluate()->methods()->str())) {
+      if (method != "search" && method != "beam") methods += (methods.empty() ? "" : ",") + method;
+    }
+    return methods.empty() ? "greedy" : methods;
+  }
+
   StatusOr<Ended> Test(uint32_t round) {
     const std::string file = evolve().test_file()->str();
     if (file.empty()) return Ended{};
     Settings settings = TestSettings(round, file, evolve().test_limit());
     std::error_code error;
-    settings.push_back({"ppm.name", round > 0 && fs::exists(Ppm(round), error) ? Ppm(round) : ""});
+    const bool valued = round > 0 && fs::exists(Ppm(round), error);
+    settings.push_back({"ppm.name", valued ? Ppm(round) : ""});
+    if (!valued) settings.push_back({"evaluate.methods", UnvaluedMethods()});
     ORRERY_ASSIGN_OR_RETURN(const auto config, With(round, "test", settings));
     return RunEvaluation(config, quiet_);
   }
@@ -246,6 +267,7 @@ StatusOr<int> RunEvolutionOf(const schema::Flags& flags) {
   SetUpLog(flags);
   ORRERY_ASSIGN_OR_RETURN(const auto config, flags.Load());
   ORRERY_ASSIGN_OR_RETURN(auto presets, PresetsOf(*config->evolve()));
+  ORRERY_RETURN_IF_ERROR(CheckPpmRounds(*config->evolve()));
   return Evolution(config, std::move(presets), flags.quiet).Run();
 }
 

@@ -4,6 +4,7 @@
 // the timing, the number of threads, the moment of a kill; a broken part ends the run with its reason and loses
 // nothing.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,10 +13,12 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <numeric>
 #include <thread>
 
+#include "base/paths.h"
 #include "store/convert.h"
 #include "tests/actors/scene.h"
 #include "tests/fresh.h"
@@ -181,7 +184,9 @@ TEST(Campaign, KilledAtAnyMomentResumesToTheSameRecords) {
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
     const uint64_t finished = FinishedExpansions(cut.folder);
+    std::ofstream(cut.folder / "telemetry.jsonl", std::ios::app) << "{\"seconds\":";  // torn by the kill
     Play(cut);
+    EXPECT_THAT(ReadFile(cut.folder / "telemetry.jsonl").value(), testing::HasSubstr("{\"seconds\":\n{\"seconds\":"));
     EXPECT_EQ(Digest(cut.folder), digest) << "killed after " << after_ms << " ms";
     const auto& counts = MetersOf(cut).search;
     EXPECT_EQ(MetersOf(whole).search.expansions, finished + counts.expansions + counts.expansions_recalled)

@@ -41,7 +41,7 @@ class Int8Test : public ::testing::TestWithParam<std::tuple<Isa, Type>> {
       for (int i = 0; i < width; ++i) rounded[i] = ToBfloat16(row[i]);
       uint8_t* to = &out[r * QuantisedStride(width)];
       backend.type() == Type::kFloat32 ? backend.Quantise(row, width, to) : backend.Quantise(rounded.data(), width, to);
-      std::memset(to + QuantisedValues(width) + sizeof(float), 0, 60);  // nobody's
+      std::memset(to + QuantisedValues(width) + 8, 0, 56);  // nobody's
     }
     return out;
   }

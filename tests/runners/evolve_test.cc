@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
+#include "store/store.h"
 #include "tests/fresh.h"
 #include "tests/runners/program.h"
 
@@ -114,6 +115,45 @@ TEST_F(Evolve, GoesOnAfterAKillWithTheSameRounds) {
     EXPECT_EQ(again[round]["campaign"]["digest"], rounds[round]["campaign"]["digest"]) << "round " << round;
     EXPECT_EQ(again[round]["test"]["costs"]["sample"]["digest"], rounds[round]["test"]["costs"]["sample"]["digest"]);
   }
+}
+
+TEST_F(Evolve, ASearchAsksThePreferenceModelOfTheRoundBefore) {
+  const fs::path out = FreshPath("ppm");
+  // Warm enough that siblings are right and wrong.
+  const auto arguments =
+      WithSettings(Arguments(out, Problems("asked.jsonl", {7, 9, 30}), Problems("beams.jsonl", {8, 12})),
+                   {"evolve.ppm_from=2", "evolve.ppm_rate=1e-4", "evolve.ppm_batch=2", "train.ranking=outputs",
+                    "search.candidates=4", "search.temperature=1.1", "evaluate.methods=sample,beam", "evaluate.beams=2",
+                    "evolve.search_limit=1"});
+  const Ended refused = RunProgram("runners/evolve", WithSettings(arguments, {"evolve.ppm_trained_from=2"}));
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.errors, HasSubstr("evolve.ppm_trained_from: expected 1 at most"));
+
+  const Ended ended = RunProgram("runners/evolve", arguments);
+  ASSERT_EQ(ended.code, 0) << ended.errors;
+  const Json rounds = Evolution(out)["rounds"];
+  ASSERT_EQ(rounds.size(), 3U);
+  for (const Json& round : {rounds[1], rounds[2]}) {
+    EXPECT_GT(round["ppm"]["learnt"], 0) << round;
+    EXPECT_EQ(round["test"]["costs"]["beam"]["questions"], 2) << round;
+  }
+  EXPECT_TRUE(rounds[0]["test"]["costs"]["beam"].is_null()) << "the base model has no preference model";
+  for (const Json& round : {rounds[0], rounds[2]}) EXPECT_EQ(round["search"]["costs"]["search"]["questions"], 1);
+
+  const auto scored = [&](const char* round) {
+    auto store = *store::Store::OpenReadOnly(out / round / "campaign" / "store");
+    int scores = 0;
+    EXPECT_TRUE(store
+                    ->ForEachTree([&](std::string_view, const store::TreeChunk& tree) {
+                      for (const auto* expansion : *tree->expansions())
+                        for (const auto* candidate : *expansion->candidates()) scores += candidate->score().has_value();
+                      return true;
+                    })
+                    .ok());
+    return scores;
+  };
+  EXPECT_EQ(scored("round-1"), 0);
+  EXPECT_GT(scored("round-2"), 0);
 }
 
 TEST_F(Evolve, AnEvaluationRefusesWhatWasTrainedOn) {
