@@ -11,7 +11,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
-#include "store/store.h"
 #include "tests/fresh.h"
 #include "tests/runners/program.h"
 
@@ -70,7 +69,7 @@ class Evolve : public ::testing::Test {
     return WithSettings(
         {"--model=" + base_, "--problems=" + problems.string(), "--out=" + out.string()},
         {"evolve.rounds=2", "evolve.ppm_from=0", "evolve.presets=paper-r1", "evolve.test_file=" + test.string(),
-         "evaluate.methods=greedy,sample", "evaluate.samples=2", "search.prompt=fine_tuned", "search.rollouts=3",
+         "evaluate.methods=greedy,sample,beam", "evaluate.samples=2", "search.prompt=fine_tuned", "search.rollouts=3",
          "search.candidates=2", "search.max_step_tokens=48", "search.max_total_tokens=120", "search.temperature=0.5",
          "train.epochs=1", "train.batch=2", "train.rows=512", "train.max_tokens=160", "train.validation=0"});
   }
@@ -94,6 +93,7 @@ TEST_F(Evolve, GoesOnAfterAKillWithTheSameRounds) {
     EXPECT_GT(round["policy"]["learnt"], 0);
     EXPECT_EQ(round["test"]["measures"][0]["measure"], "pass@1");
     EXPECT_EQ(round["test"]["costs"]["sample"]["questions"], 2);
+    EXPECT_FALSE(round["test"]["costs"].contains("beam")) << "no preference model, no beam";
   }
   EXPECT_EQ(rounds[1]["policy"]["base"], rounds[2]["policy"]["base"]) << "every policy is trained from the base model";
   EXPECT_THAT(ReadFile(whole / "evolution.md").value(), HasSubstr("training: greedy, against the round before"));
@@ -117,43 +117,12 @@ TEST_F(Evolve, GoesOnAfterAKillWithTheSameRounds) {
   }
 }
 
-TEST_F(Evolve, ASearchAsksThePreferenceModelOfTheRoundBefore) {
-  const fs::path out = FreshPath("ppm");
-  // Warm enough that siblings are right and wrong.
-  const auto arguments =
-      WithSettings(Arguments(out, Problems("asked.jsonl", {7, 9, 30}), Problems("beams.jsonl", {8, 12})),
-                   {"evolve.ppm_from=2", "evolve.ppm_rate=1e-4", "evolve.ppm_batch=2", "train.ranking=outputs",
-                    "search.candidates=4", "search.temperature=1.1", "evaluate.methods=sample,beam", "evaluate.beams=2",
-                    "evolve.search_limit=1"});
-  const Ended refused = RunProgram("runners/evolve", WithSettings(arguments, {"evolve.ppm_trained_from=2"}));
-  EXPECT_EQ(refused.code, 2);
-  EXPECT_THAT(refused.errors, HasSubstr("evolve.ppm_trained_from: expected 1 at most"));
-
-  const Ended ended = RunProgram("runners/evolve", arguments);
-  ASSERT_EQ(ended.code, 0) << ended.errors;
-  const Json rounds = Evolution(out)["rounds"];
-  ASSERT_EQ(rounds.size(), 3U);
-  for (const Json& round : {rounds[1], rounds[2]}) {
-    EXPECT_GT(round["ppm"]["learnt"], 0) << round;
-    EXPECT_EQ(round["test"]["costs"]["beam"]["questions"], 2) << round;
-  }
-  EXPECT_TRUE(rounds[0]["test"]["costs"]["beam"].is_null()) << "the base model has no preference model";
-  for (const Json& round : {rounds[0], rounds[2]}) EXPECT_EQ(round["search"]["costs"]["search"]["questions"], 1);
-
-  const auto scored = [&](const char* round) {
-    auto store = *store::Store::OpenReadOnly(out / round / "campaign" / "store");
-    int scores = 0;
-    EXPECT_TRUE(store
-                    ->ForEachTree([&](std::string_view, const store::TreeChunk& tree) {
-                      for (const auto* expansion : *tree->expansions())
-                        for (const auto* candidate : *expansion->candidates()) scores += candidate->score().has_value();
-                      return true;
-                    })
-                    .ok());
-    return scores;
-  };
-  EXPECT_EQ(scored("round-1"), 0);
-  EXPECT_GT(scored("round-2"), 0);
+TEST_F(Evolve, ASearchThatNoPreferenceModelWouldAnswerIsRefused) {
+  const fs::path problems = Problems("unanswered.jsonl", {7});
+  const Ended ended = RunProgram("runners/evolve", WithSettings(Arguments(FreshPath("unanswered"), problems, problems),
+                                                                {"evolve.ppm_from=2", "evolve.ppm_trained_from=2"}));
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.errors, HasSubstr("evolve.ppm_trained_from: expected 1 at most, since round 2 asks"));
 }
 
 TEST_F(Evolve, AnEvaluationRefusesWhatWasTrainedOn) {
