@@ -10,12 +10,21 @@ namespace {
 
 using Json = nlohmann::json;
 
-// One line of telemetry, as far as it is wanted here: sums since the run began.
+// One line of telemetry, as far as it is wanted here: sums since the campaign began, and what was alive.
 struct Moment {
   double batches = 0, rows = 0, prompt_rows = 0, busy = 0, expansions = 0, tokens = 0;
   double steps = 0, step_seconds = 0, gradings = 0, grading_seconds = 0, commits = 0, commit_seconds = 0;
   double sandboxes = 0, graders = 0;
 };
+
+// Adds what sessions before counted.
+void AddSums(const Moment& before, Moment* moment) {
+  for (const auto sum : {&Moment::batches, &Moment::rows, &Moment::prompt_rows, &Moment::busy, &Moment::expansions,
+                         &Moment::tokens, &Moment::steps, &Moment::step_seconds, &Moment::gradings,
+                         &Moment::grading_seconds, &Moment::commits, &Moment::commit_seconds}) {
+    moment->*sum += before.*sum;
+  }
+}
 
 double Of(const Json& line, const char* key) {
   const auto found = line.find(key);
@@ -39,16 +48,25 @@ Moment MomentOf(const Json& line) {
           .graders = Of(line, "orrery_actors_live{kind=\"grader\"}")};
 }
 
+// Each session of a campaign counts from zero; a kill may leave half a line.
 StatusOr<std::vector<Moment>> Moments(std::string_view telemetry) {
   std::vector<Moment> moments;
+  Moment before;       // all of the sessions before this one
+  double batches = 0;  // of this session
   size_t number = 0;
   while (!telemetry.empty()) {
     const size_t end = std::min(telemetry.find('\n'), telemetry.size());
-    const Json line = Json::parse(telemetry.substr(0, end), nullptr, false);
+    const std::string_view text = telemetry.substr(0, end);
+    const Json line = Json::parse(text, nullptr, false);
     telemetry.remove_prefix(std::min(end + 1, telemetry.size()));
     ++number;
-    if (line.is_discarded()) return InvalidInput("telemetry.jsonl, line {}: expected a JSON object", number);
-    moments.push_back(MomentOf(line));
+    if (line.is_discarded() && text.starts_with('{')) continue;
+    if (!line.is_object()) return InvalidInput("telemetry.jsonl, line {}: expected a JSON object", number);
+    Moment moment = MomentOf(line);
+    if (moment.batches < batches) before = moments.back();
+    batches = moment.batches;
+    AddSums(before, &moment);
+    moments.push_back(moment);
   }
   if (moments.empty() || moments.back().batches == 0)
     return InvalidInput("telemetry.jsonl: expected lines with orrery_batches_total above 0; found none");
@@ -65,7 +83,6 @@ std::vector<Stretch> Stretches(const std::vector<Moment>& moments) {
   std::vector<Stretch> stretches;
   Moment from;
   for (const Moment& moment : moments) {
-    if (moment.batches < from.batches) from = {};  // another process went on with the campaign
     if (moment.batches - from.batches < kBatches) continue;
     stretches.push_back({moment.batches - from.batches, moment.rows - from.rows, moment.busy - from.busy});
     from = moment;

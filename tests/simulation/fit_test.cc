@@ -109,6 +109,30 @@ TEST(Fit, TheMachineIsReadOffTheTelemetry) {
   EXPECT_EQ(profile.recorded.batches, 800U);
 }
 
+TEST(Fit, AResumedCampaignCountsAllItsSessions) {
+  const auto line = [](int second) {
+    return fmt::format(
+        "{{\"orrery_batches_total\":{},\"orrery_batch_rows_total\":{},\"orrery_model_busy_seconds_total\":{},"
+        "\"orrery_expansions_total\":{},\"orrery_store_commits_total\":{},\"orrery_store_commit_seconds_total\":{}}}\n",
+        second * 8, second * 400, second * 0.5, second * 2, second, second * 0.01);
+  };
+  std::string whole, parts;
+  for (int second = 0; second <= 30; ++second) whole += line(second);
+  for (const int seconds : {9, 1, 20}) {
+    for (int second = 0; second <= seconds; ++second) parts += line(second);
+    parts += line(seconds).substr(0, 40) + "\n";  // torn by a kill
+  }
+  Profile undisturbed, resumed;
+  ASSERT_TRUE(FitMachine(whole, &undisturbed).ok());
+  ASSERT_TRUE(FitMachine(parts, &resumed).ok());
+  EXPECT_EQ(resumed.recorded.batches, 240U);
+  EXPECT_EQ(resumed.recorded.batches, undisturbed.recorded.batches);
+  EXPECT_EQ(resumed.recorded.rows, undisturbed.recorded.rows);
+  EXPECT_NEAR(resumed.device.seconds_per_row, undisturbed.device.seconds_per_row, 1e-9);
+  EXPECT_NEAR(resumed.journal.mean, undisturbed.journal.mean, 1e-9);
+  EXPECT_NEAR(resumed.journal.deviation, 0, 1e-6);
+}
+
 TEST(Fit, SaysWhatIsWrongWithAFile) {
   Profile profile;
   EXPECT_EQ(Message(FitMachine("{}\nnonsense\n", &profile)), "telemetry.jsonl, line 2: expected a JSON object");
