@@ -15,11 +15,9 @@ namespace {
 
 constexpr size_t kPiece = size_t{1} << 20;  // bytes that are written at once
 
-// `what` failed with errno; that no space is left has a code of its own.
+// `what` failed with errno.
 Status Error(const std::string& path, std::string_view what) {
-  const bool full = errno == ENOSPC || errno == EDQUOT;
-  return MakeStatus(full ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal, "{}: {} ({})", path,
-                    what, std::strerror(errno));
+  return MakeStatus(CodeOfWriteError(errno), "{}: {} ({})", path, what, std::strerror(errno));
 }
 
 }  // namespace

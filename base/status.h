@@ -11,6 +11,7 @@
 #include <absl/status/statusor.h>
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +51,12 @@ Status Unavailable(fmt::format_string<Args...> format, Args&&... args) {
 template <class... Args>
 Status Failed(fmt::format_string<Args...> format, Args&&... args) {
   return MakeStatus(absl::StatusCode::kInternal, format, std::forward<Args>(args)...);
+}
+
+// A write failed with `error` (errno): that no space is left has a code of its own.
+inline absl::StatusCode CodeOfWriteError(int error) {
+  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  return full ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal;
 }
 
 // Bytes that should be ours are not as they were written.

@@ -39,8 +39,12 @@ constexpr int PaddedWidth(int width) { return (width + 31) / 32 * 32; }
 constexpr int PaddedRows(int rows) { return (rows + kRowTile - 1) / kRowTile * kRowTile; }
 constexpr size_t Size(Type type) { return type == Type::kFloat32 ? 4 : 2; }
 
-// A row of quantised activations takes this many bytes: the values, zeros up to a multiple of 64, and 64 bytes that
-// begin with the row's scale (float32) and the sum of its values (int32).
+// A row of quantised activations: the values, zeros up to a multiple of 64, and 64 bytes that begin with a
+// QuantisedTail.
+struct QuantisedTail {
+  float scale;
+  int32_t sum;  // of the row's values
+};
 constexpr size_t QuantisedValues(int width) { return (static_cast<size_t>(width) + 63) / 64 * 64; }
 constexpr size_t QuantisedStride(int width) { return QuantisedValues(width) + 64; }
 

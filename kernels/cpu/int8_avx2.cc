@@ -52,8 +52,8 @@ void Quantise(const T* x, int width, uint8_t* out) {
   int32_t sum = std::accumulate(sums, sums + 8, int32_t{0});
   for (; i < width; ++i) sum += values[i] = Quantised(Value(x[i]), factor);
   std::memset(values + width, 0, QuantisedValues(width) - static_cast<size_t>(width));
-  std::memcpy(out + QuantisedValues(width), &scale, sizeof(scale));
-  std::memcpy(out + QuantisedValues(width) + sizeof(scale), &sum, sizeof(sum));
+  const QuantisedTail tail{scale, sum};
+  std::memcpy(out + QuantisedValues(width), &tail, sizeof(tail));
 }
 
 // R rows by one half panel: sixteen columns. Pairs of k are summed apart until the end.

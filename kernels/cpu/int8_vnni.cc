@@ -20,12 +20,6 @@ inline void AddProducts(__m512i& sum, __m512i weights, __m512i value) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(value));
 }
 
-// What follows a row's values.
-struct Tail {
-  float scale;
-  int32_t sum;
-};
-
 // The instruction takes one factor without sign: the weights are packed shifted up, and that many times the sum of the
 // row's values is taken off at the end.
 template <int R>
@@ -50,7 +44,7 @@ void Rows(const Int8Block& w, int panel, const uint8_t* x, float* y, ptrdiff_t y
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-    Tail tail;
+    QuantisedTail tail;
     std::memcpy(&tail, x + r * stride + w.depth, sizeof(tail));
     const __m512i shifted = _mm512_set1_epi32(kVnniShift * tail.sum);
 #pragma GCC unroll 16

@@ -78,13 +78,13 @@ class QuantisedMatrix : public Matrix {
   void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
     for (int r = 0; r < rows; ++r) {
       const auto* input = static_cast<const uint8_t*>(x) + r * QuantisedStride(k());
-      float scale;
-      std::memcpy(&scale, input + QuantisedValues(k()), sizeof(scale));
+      QuantisedTail tail;
+      std::memcpy(&tail, input + QuantisedValues(k()), sizeof(tail));
       for (int c = 0; c < columns(block); ++c) {
         const size_t row = static_cast<size_t>(block) * block_columns() + c;
         int32_t sum = 0;
         for (int i = 0; i < k(); ++i) sum += static_cast<int8_t>(input[i]) * values_[row * k() + i];
-        y[r * y_stride + c] = Dequantised(sum, scale, scales_[row]);
+        y[r * y_stride + c] = Dequantised(sum, tail.scale, scales_[row]);
       }
     }
   }
@@ -116,9 +116,8 @@ class ReferenceBackend : public Backend {
     std::memset(out, 0, QuantisedStride(width));
     auto* values = reinterpret_cast<int8_t*>(out);
     const float scale = QuantisedMatrix::QuantiseLoop({type(), const_cast<void*>(x)}, width, values);
-    const int32_t sum = std::accumulate(values, values + width, int32_t{0});
-    std::memcpy(out + QuantisedValues(width), &scale, sizeof(scale));
-    std::memcpy(out + QuantisedValues(width) + sizeof(scale), &sum, sizeof(sum));
+    const QuantisedTail tail{scale, std::accumulate(values, values + width, int32_t{0})};
+    std::memcpy(out + QuantisedValues(width), &tail, sizeof(tail));
   }
 
   void RmsNorm(const float* x, const float* gain, int width, float eps, void* out) const override {

@@ -25,11 +25,10 @@ std::string_view Bytes(std::span<const float> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
 }
 
-// A write failed with errno; that no space is left has a code of its own.
+// A write failed with errno.
 Status WriteError(const fs::path& path, size_t left) {
-  const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-  return MakeStatus(full ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal,
-                    "{}: cannot be written ({}); {} more bytes are needed", path.string(), std::strerror(errno), left);
+  return MakeStatus(CodeOfWriteError(errno), "{}: cannot be written ({}); {} more bytes are needed", path.string(),
+                    std::strerror(errno), left);
 }
 
 Status WriteArray(const fs::path& path, std::string_view bytes) {

@@ -91,15 +91,15 @@ struct Network::Buffers {
 };
 
 uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, const NetworkOptions& options,
-                       bool adapted) {
+                       uint64_t arrays) {
   const auto width = static_cast<uint64_t>(shape.width), forward = static_cast<uint64_t>(shape.feed_forward);
   const auto queries = static_cast<uint64_t>(shape.query_width()), layers = static_cast<uint64_t>(shape.layers);
   const uint64_t qkv = queries + 2 * static_cast<uint64_t>(shape.key_width()), element = kernels::Size(type);
   const uint64_t table = static_cast<uint64_t>(shape.vocabulary) * width;
   const uint64_t matrices = qkv * width + width * queries + 3 * forward * width;  // of a layer
   const uint64_t head = static_cast<uint64_t>(shape.outputs()) * width, products = layers * matrices + head;
-  const uint64_t copies = adapted ? 2 : 4, frozen = options.freeze_embeddings ? (copies - 1) * table : 0;
-  const uint64_t parameters = sizeof(float) * (copies * (products + (tied && !shape.scores() ? 0 : table)) - frozen);
+  const uint64_t frozen = options.freeze_embeddings ? (arrays - 1) * table : 0;
+  const uint64_t parameters = sizeof(float) * (arrays * (products + (tied && !shape.scores() ? 0 : table)) - frozen);
   const uint64_t layer =
       element * (2 * width + queries + forward) + sizeof(float) * (qkv + queries + width + 2 * forward);
   const uint64_t kept_layers = options.checkpointing ? 1 : layers;
@@ -294,6 +294,23 @@ void Network::ScoreGradient(std::span<const int32_t> which, std::span<const floa
     std::copy_n(doutputs.data() + first, count, buffers_->logits.at(0));
     ops_.Round(buffers_->logits.at(0), 1, static_cast<int>(count), buffers_->logit_rows);
     HeadBackward(which.subspan(first, count));
+  }
+}
+
+void Network::HeadInputs(std::span<const int32_t> which, float* rows) {
+  const auto width = static_cast<size_t>(shape_.width);
+  const float* gain = parameters_.values.at(parameters_.final_norm());
+  for (size_t first = 0; first < which.size(); first += kHeadRows) {
+    const size_t count = std::min<size_t>(kHeadRows, which.size() - first);
+    ops_.Embed(hidden(), which.subspan(first, count), shape_.width, buffers_->head_x.at(0));
+    ops_.Finish();
+    for (size_t row = 0; row < count; ++row) {
+      const float* x = buffers_->head_x.at(row * width);
+      double squares = 0;
+      for (size_t k = 0; k < width; ++k) squares += double{x[k]} * x[k];
+      const double scale = 1 / std::sqrt(squares / static_cast<double>(width) + shape_.norm_epsilon);
+      for (size_t k = 0; k < width; ++k) rows[(first + row) * width + k] = static_cast<float>(x[k] * scale * gain[k]);
+    }
   }
 }
 

@@ -27,10 +27,10 @@ struct NetworkOptions {
   bool freeze_embeddings = false;
 };
 
-// Memory of a training, all in all: parameters with gradients and moments, weights as products read them, activations.
-// `adapted`: by adapters, which leave out the moments.
+// Memory of a training, all in all: the parameters' arrays, weights as products read them, activations.
+// `arrays`: values, gradients and two moments; adapters leave out the moments, what moves no weight has values alone.
 uint64_t TrainingBytes(const ModelShape& shape, bool tied, kernels::Type type, const NetworkOptions& options,
-                       bool adapted = false);
+                       uint64_t arrays = 4);
 
 class Network {
  public:
@@ -66,6 +66,9 @@ class Network {
   // A reward model's output on some rows of hidden(); and back: douts[i] times its gradient.
   void Score(std::span<const int32_t> which, float* outputs);
   void ScoreGradient(std::span<const int32_t> which, std::span<const float> doutputs);
+
+  // What a head multiplies on some rows of hidden(): rows: [which][width], after the final norm, not rounded.
+  void HeadInputs(std::span<const int32_t> which, float* rows);
 
  private:
   struct Layer;

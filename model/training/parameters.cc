@@ -28,6 +28,25 @@ FloatArray& FloatArray::operator=(FloatArray&& other) noexcept {
   return *this;
 }
 
+bool TiedByPublisher(const ModelSource& source, const ModelShape& shape) {
+  const GgufTensor *table = source.Find("token_embd.weight"), *output = source.Find("output.weight");
+  if (output == nullptr) return true;
+  if (table == nullptr || table->shape != output->shape) return false;
+  const auto width = static_cast<uint64_t>(shape.width);
+  std::vector<float> a(width), b(width);
+  double dot = 0, first = 0, second = 0;
+  for (uint64_t row = 0; row < static_cast<uint64_t>(shape.vocabulary); row += 97) {
+    Dequantise(*table, row * width, width, a.data());
+    Dequantise(*output, row * width, width, b.data());
+    for (uint64_t i = 0; i < width; ++i) {
+      dot += double{a[i]} * b[i];
+      first += double{a[i]} * a[i];
+      second += double{b[i]} * b[i];
+    }
+  }
+  return dot > 0.98 * std::sqrt(first * second);
+}
+
 size_t Trainables::Add(std::string name, uint64_t rows, uint64_t width) {
   // The same alignment as a cache line's, for the vectors that run over it.
   const size_t offset = (count_ + 15) / 16 * 16;

@@ -42,6 +42,10 @@ class FloatArray {
   size_t count_ = 0;
 };
 
+// Whether a model's output matrix is its table of embeddings: the file has one, or keeps both only to round them
+// differently.
+bool TiedByPublisher(const ModelSource& source, const ModelShape& shape);
+
 struct LayerOffsets {
   size_t attention_norm, qkv, qkv_bias, output, feed_forward_norm, gate_up, down;
 };

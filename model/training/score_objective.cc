@@ -78,6 +78,26 @@ PassResult ScoreObjective::Loss(const ScoredGroup& group, std::span<const float>
   return result;
 }
 
+ProbeData ScoreObjective::HeadInputs(const std::function<void(size_t)>& progress) {
+  const auto most = static_cast<size_t>(network_.options().max_rows);
+  ProbeData data{.width = static_cast<size_t>(network_.shape().width), .inputs = {}, .groups = {}};
+  size_t texts = 0;
+  for (size_t next = 0; next < groups_.size();) {
+    Layout layout;
+    do {
+      const ScoredGroup& group = groups_[next];
+      options_.shared ? layout.AddShared(group) : layout.AddApart(group);
+      data.groups.push_back({texts, group.branches.size(), group.pairs});
+      texts += group.branches.size();
+    } while (++next < groups_.size() && layout.tokens.size() + rows(next) <= most);
+    network_.Forward(layout.tokens, {layout.begins, layout.prefixes, layout.branches});
+    data.inputs.resize(texts * data.width);
+    network_.HeadInputs(layout.last, &data.inputs[(texts - layout.last.size()) * data.width]);
+    if (progress) progress(next);
+  }
+  return data;
+}
+
 PassResult ScoreObjective::Pass(std::span<const int32_t> examples, float weight, bool gradient) {
   Layout layout;
   for (const int32_t number : examples) {

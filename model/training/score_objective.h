@@ -5,10 +5,12 @@
 // texts is better (rStar-Math 3.3, METHODS A4: the process preference model; on whole solutions an outcome reward
 // model), or how good each is (PQM: regression of Q).
 
+#include <functional>
 #include <utility>
 #include <vector>
 
 #include "model/tokenizer.h"
+#include "model/training/linear_probe.h"
 #include "model/training/objective.h"
 
 namespace orrery::model {
@@ -52,6 +54,10 @@ class ScoreObjective : public Objective {
   // A group counts once, however many pairs it has; of a regression every branch counts.
   size_t learnt(size_t example) const override;
   PassResult Pass(std::span<const int32_t> examples, float weight, bool gradient) override;
+
+  // What FitProbe fits: every group's texts as the head sees them. A forward pass over all of them; `progress` is told
+  // how many groups are done.
+  ProbeData HeadInputs(const std::function<void(size_t)>& progress = {});
 
  private:
   // Adds a group's loss, and its outputs' gradients times `weight` to douts.

@@ -17,12 +17,12 @@
 #include "model/registry.h"
 #include "model/training/adapter_export.h"
 #include "model/training/checkpoint.h"
-#include "model/training/score_objective.h"
 #include "model/training/trainer.h"
 #include "runners/common/settings.h"
 #include "runners/common/stop.h"
 #include "runners/training/data.h"
 #include "runners/training/model_card.h"
+#include "runners/training/objectives.h"
 #include "runners/training/report.h"
 
 namespace orrery::runners {
@@ -30,61 +30,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-// Whether a file that keeps the output matrix apart from the table of embeddings does so only to round them
-// differently: the publisher's model has one.
-bool TiedByPublisher(const model::ModelSource& source, const model::ModelShape& shape) {
-  const model::GgufTensor *table = source.Find("token_embd.weight"), *output = source.Find("output.weight");
-  if (output == nullptr) return true;
-  if (table == nullptr || table->shape != output->shape) return false;
-  const auto width = static_cast<uint64_t>(shape.width);
-  std::vector<float> a(width), b(width);
-  double dot = 0, first = 0, second = 0;
-  for (uint64_t row = 0; row < static_cast<uint64_t>(shape.vocabulary); row += 97) {
-    model::Dequantise(*table, row * width, width, a.data());
-    model::Dequantise(*output, row * width, width, b.data());
-    for (uint64_t i = 0; i < width; ++i) {
-      dot += double{a[i]} * b[i];
-      first += double{a[i]} * a[i];
-      second += double{b[i]} * b[i];
-    }
-  }
-  return dot > 0.98 * std::sqrt(first * second);
-}
-
-model::TrainerOptions OptionsOf(const schema::Config& config) {
-  const schema::TrainConfig& train = *config.train();
-  return {.epochs = train.epochs(),
-          .batch = train.batch(),
-          .rate = static_cast<float>(train.rate()),
-          .schedule = static_cast<model::RateSchedule>(train.schedule()),
-          .warmup = train.warmup(),
-          .decay = static_cast<float>(train.decay()),
-          .clip = static_cast<float>(train.clip()),
-          .seed = config.run()->seed()};
-}
-
-model::ScoreOptions ScoreOptionsOf(const schema::TrainConfig& train) {
-  model::ScoreOptions options{.scale = train.score_scale(), .shared = train.share_prefixes()};
-  if (train.ranking() == schema::RankingLoss::outputs) options.loss = model::ScoreLoss::kOutputs;
-  if (train.objective() == schema::TrainingObjective::pqm) options.loss = model::ScoreLoss::kSquares;
-  return options;
-}
-
-// What is learnt and what is measured on, over the data of either kind.
-struct Objectives {
-  std::unique_ptr<model::Objective> learnt, validation;
-};
-
-Objectives ObjectivesOf(const schema::TrainConfig& train, const TrainingData& data, model::Network& network) {
-  if (train.objective() == schema::TrainingObjective::sft) {
-    return {std::make_unique<model::LanguageObjective>(network, data.learnt),
-            std::make_unique<model::LanguageObjective>(network, data.validation)};
-  }
-  const model::ScoreOptions options = ScoreOptionsOf(train);
-  return {std::make_unique<model::ScoreObjective>(network, data.ranked, options),
-          std::make_unique<model::ScoreObjective>(network, data.ranked_validation, options)};
-}
 
 class Training {
  public:
@@ -135,8 +80,7 @@ class Training {
         ops_(kernels::TrainingOps::Create(*backend_, pool_)) {}
 
   Status Prepare() {
-    if (config_->model()->precision() == schema::WeightPrecision::int8)
-      return InvalidInput("model.precision: expected bfloat16 or float32 for a training, found \"int8\"");
+    ORRERY_RETURN_IF_ERROR(CheckTraining(*config_));
     if (config_->model()->device() != schema::DeviceKind::cpu)
       spdlog::warn("model.device={} is of searches; trainings run on the processor",
                    schema::EnumNameDeviceKind(config_->model()->device()));
@@ -155,12 +99,13 @@ class Training {
       return InvalidInput("{}: the output folder is not writable", out_.string());
     ORRERY_ASSIGN_OR_RETURN(identity_, Identity());
     if (Done()) return absl::OkStatus();
-    const bool tied = TiedByPublisher(*source, shape);
+    const bool tied = model::TiedByPublisher(*source, shape);
     const bool adapted = config_->train()->lora_rank() > 0;
     const model::NetworkOptions options{.max_rows = std::max(config_->train()->rows(), config_->train()->max_tokens()),
                                         .checkpointing = config_->train()->checkpointing(),
                                         .freeze_embeddings = adapted || config_->train()->freeze_embeddings()};
-    const uint64_t needed = model::TrainingBytes(shape, tied, ops_->type(), options, adapted);
+    const uint64_t arrays = config_->train()->epochs() == 0 ? 1 : adapted ? 2 : 4;
+    const uint64_t needed = model::TrainingBytes(shape, tied, ops_->type(), options, arrays);
     const uint64_t available = AvailableMemory();
     if (needed > available) {
       return Unavailable(
@@ -178,7 +123,7 @@ class Training {
           model::AdapterOptions{config_->train()->lora_rank(), config_->train()->lora_alpha(), config_->run()->seed()});
     }
     trainer_ = std::make_unique<model::Trainer>(*parameters_, *network_, *ops_, *objectives_.learnt,
-                                                OptionsOf(*config_), adapter_.get());
+                                                TrainerOptionsOf(*config_), adapter_.get());
     if (config_->train()->patience() > 0 && objectives_.validation->count() == 0)
       return InvalidInput("train.patience: expected 0 without examples for validation (train.validation), found {}",
                           config_->train()->patience());
@@ -191,8 +136,8 @@ class Training {
     return absl::OkStatus();
   }
 
-  // Whether a reward model is trained.
-  bool ranks() const { return config_->train()->objective() != schema::TrainingObjective::sft; }
+  bool ranks() const { return Ranks(*config_->train()); }
+  bool probes() const { return ranks() && config_->train()->linear_probe(); }
 
   // What the trained weights depend on.
   StatusOr<std::string> Identity() const {
@@ -201,6 +146,7 @@ class Training {
     const Json config = Json::parse(config_.json());
     Json train = config["train"];
     for (const char* machine : {"checkpointing", "save_minutes", "data"}) train.erase(machine);
+    if (!probes()) train.erase("linear_probe");  // so that trainings from before there was one go on
     for (const std::string& part : {train.dump(), config["run"]["seed"].dump(), config["model"]["precision"].dump(),
                                     weights, data_.digest, std::string(kernels::Name(backend_->isa()))})
       hash.UpdateSized(part);
@@ -216,7 +162,7 @@ class Training {
 
   Status Resume() {
     const Status loaded = trainer_->Load(out_ / "checkpoint", identity_);
-    if (absl::IsNotFound(loaded)) return absl::OkStatus();
+    if (absl::IsNotFound(loaded)) return probes() ? FitHead() : absl::OkStatus();
     ORRERY_RETURN_IF_ERROR(loaded);
     const auto text = ReadFile(out_ / "best.json");
     if (text.ok()) {
@@ -226,6 +172,25 @@ class Training {
     }
     fmt::print(stderr, "goes on after step {} of {}\n", trainer_->step(), trainer_->steps());
     return absl::OkStatus();
+  }
+
+  // The row of outputs on the model as it is, in place of the one that was drawn; then what the validation says of it.
+  Status FitHead() {
+    model::ScoreObjective texts(*network_, data_.ranked, ScoreOptionsOf(*config_->train()));
+    if (texts.count() < 2)
+      return InvalidInput("train.linear_probe: expected two groups of siblings at least, found {}", texts.count());
+    const model::ProbeData data = texts.HeadInputs([&](size_t done) {
+      if (!quiet_) fmt::print(stderr, "\rlinear probe · groups {}/{}", done, texts.count());
+    });
+    const model::Probe probe = model::FitProbe(data, network_->shape().score_scale);
+    std::ranges::copy(probe.weights, parameters_->values.at(parameters_->head()));
+    network_->Refresh();
+    if (!quiet_) fmt::print(stderr, "\n");
+    fmt::print(stderr, "linear probe: loss {:.4f} · {:.1f}% of the pairs right in cross-validation · penalty {}\n",
+               probe.loss, 100 * probe.accuracy, probe.penalty);
+    Log({{"probe", {{"loss", probe.loss}, {"accuracy", probe.accuracy}, {"penalty", probe.penalty}}}});
+    ORRERY_RETURN_IF_ERROR(EndEpoch());
+    return trainer_->Done() ? absl::OkStatus() : Save();
   }
 
   // Epochs that are learnt whole.

@@ -238,6 +238,39 @@ TEST(Train, APreferenceModelScoresTheStepsOfASearch) {
   EXPECT_THAT(generated.errors, HasSubstr("is a reward model"));
 }
 
+// The score of a text, as a search asks it: nothing but the row of outputs is other than in the model before.
+TEST(Train, ALinearProbeFitsTheRowOfOutputsAlone) {
+  const fs::path data = Preferences(), out = FreshPath("probe"), again = FreshPath("probe_again");
+  const std::vector<std::string> probe = {"--set", "train.objective=ppm", "--set", "train.rows=512",
+                                          "--set", "train.epochs=0",      "--set", "train.linear_probe=true"};
+  const Ended trained = RunProgram("runners/train", Arguments(out, data, probe));
+  ASSERT_EQ(trained.code, 0) << trained.errors;
+  EXPECT_THAT(trained.errors, HasSubstr("100.0% of the pairs right in cross-validation"));
+  const Json line = Json::parse(ReadFile(out / "metrics.jsonl").value());
+  EXPECT_LT(line["probe"]["loss"], 0.6);
+  ASSERT_EQ(RunProgram("runners/train", Arguments(again, data, probe)).code, 0);
+  EXPECT_EQ(WeightsOf(again), WeightsOf(out));
+
+  // Fine-tuning begins where the probe ends: its first step has the pairs right.
+  std::vector<std::string> tuned = probe;
+  tuned[5] = "train.epochs=1";
+  const fs::path whole = FreshPath("probe_tuned"), killed = FreshPath("probe_killed");
+  const Ended both = RunProgram("runners/train", Arguments(whole, data, tuned));
+  ASSERT_EQ(both.code, 0) << both.errors;
+  std::ifstream metrics(whole / "metrics.jsonl");
+  std::string first, second;
+  ASSERT_TRUE(std::getline(metrics, first) && std::getline(metrics, second));
+  EXPECT_EQ(Json::parse(first)["probe"], line["probe"]);
+  EXPECT_EQ(Json::parse(second)["accuracy"], 1);
+  const Ended ended = RunProgram("runners/train", Arguments(killed, data, tuned), {}, [&](int pid) {
+    if (fs::exists(killed / "checkpoint" / "state.json")) kill(pid, SIGKILL);
+  });
+  ASSERT_EQ(ended.code, -SIGKILL) << ended.errors;
+  const Ended resumed = RunProgram("runners/train", Arguments(killed, data, tuned));
+  ASSERT_EQ(resumed.code, 0) << resumed.errors;
+  EXPECT_EQ(WeightsOf(killed), WeightsOf(whole));
+}
+
 TEST(Train, BadInputIsTold) {
   const fs::path data = Trajectories(), out = FreshPath("bad");
   const auto told = [&](const fs::path& file, std::vector<std::string> more) {
@@ -250,6 +283,9 @@ TEST(Train, BadInputIsTold) {
   EXPECT_THAT(told(data, {"--set", "model.precision=int8"}), HasSubstr("model.precision"));
   EXPECT_THAT(told(data, {"--set", "train.max_tokens=20"}), HasSubstr("train.max_tokens=20"));
   EXPECT_THAT(told(data, {"--set", "train.rte=1"}), HasSubstr("train.rate"));
+  EXPECT_THAT(told(data, {"--set", "train.epochs=0"}), HasSubstr("train.epochs: expected 1 at least"));
+  EXPECT_THAT(told(data, {"--set", "train.objective=pqm", "--set", "train.linear_probe=true"}),
+              HasSubstr("train.linear_probe: expected false for the objective pqm"));
   EXPECT_THAT(told(data, {"--set", "train.objective=ppm"}), HasSubstr("expected \"chosen\""));
   const fs::path none = FreshPath("none.jsonl");
   std::ofstream(none) << "\n";
