@@ -35,7 +35,8 @@ constexpr double kRounding = 1.0 / 256;
 // The mean of all inputs, and each dimension's spread among siblings, its rounding counted in.
 struct Scaling {
   explicit Scaling(const ProbeData& data) : mean(data.width), spread(data.width) {
-    const auto texts = static_cast<double>(data.inputs.size() / data.width);
+    const size_t count = data.inputs.size() / data.width;
+    const auto texts = static_cast<double>(count);
     for (size_t i = 0; i < data.inputs.size(); ++i) {
       const double noise = kRounding * data.inputs[i];
       spread[i % data.width] += noise * noise / texts;
