@@ -68,10 +68,10 @@ struct Pairs {
     for (size_t g = 0; g < data.groups.size(); ++g) {
       const ProbeData::Group& group = data.groups[g];
       for (const auto& [better, worse] : group.pairs) {
-        const float* a = &data.inputs[(group.first + static_cast<size_t>(better)) * width];
-        const float* b = &data.inputs[(group.first + static_cast<size_t>(worse)) * width];
+        const auto a = text(group.first + static_cast<size_t>(better)),
+                   b = text(group.first + static_cast<size_t>(worse));
         const size_t at = differences.size();
-        for (size_t k = 0; k < width; ++k) differences.push_back((double{a[k]} - double{b[k]}) / scaling.spread[k]);
+        for (size_t k = 0; k < width; ++k) differences.push_back(a[k] - b[k]);
         const std::span difference = std::span(differences).subspan(at, width);
         AddTimes(-Dot(difference, constant) / square, constant, difference);
         counts.push_back(1 / static_cast<double>(group.pairs.size()));

@@ -5,10 +5,10 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
 
 #include "base/random.h"
+#include "kernels/bfloat16.h"
 
 namespace orrery::model {
 namespace {
@@ -89,10 +89,7 @@ TEST(LinearProbe, ItsOutputsAreZeroOnAverage) {
   EXPECT_LT(std::abs(sum), 1e-3 * std::sqrt(squares * 100 * kTexts));
 }
 
-float Rounded(float x) {
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  return std::bit_cast<float>((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
-}
+float Rounded(float x) { return kernels::FromBfloat16(kernels::ToBfloat16(x)); }
 
 // A dimension with a large part that all texts share tells them apart exactly, and only before it is rounded.
 TEST(LinearProbe, ItsOutputsStandRoundingToBfloat16) {

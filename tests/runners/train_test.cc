@@ -238,7 +238,6 @@ TEST(Train, APreferenceModelScoresTheStepsOfASearch) {
   EXPECT_THAT(generated.errors, HasSubstr("is a reward model"));
 }
 
-// The score of a text, as a search asks it: nothing but the row of outputs is other than in the model before.
 TEST(Train, ALinearProbeFitsTheRowOfOutputsAlone) {
   const fs::path data = Preferences(), out = FreshPath("probe"), again = FreshPath("probe_again");
   const std::vector<std::string> probe = {"--set", "train.objective=ppm", "--set", "train.rows=512",
