@@ -12,7 +12,7 @@
 #include "actors/interfaces.h"
 #include "actors/meters.h"
 #include "base/random.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "reasoning/problem.h"
 #include "reasoning/prompt.h"
 #include "search/rules.h"

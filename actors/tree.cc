@@ -7,7 +7,7 @@
 #include "actors/partial.h"
 #include "actors/promise.h"
 #include "actors/rollout.h"
-#include "model/prompt_tokens.h"
+#include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/seeds.h"
 #include "search/tree.h"
 

@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "bench/figure.h"
 #include "bench/sides.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
 
 namespace orrery::bench {
 namespace {

@@ -15,7 +15,7 @@
 #include "bench/product.h"
 #include "bench/roofline.h"
 #include "bench/sides.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
 
 namespace orrery::bench {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "base/digest.h"
 #include "base/paths.h"
-#include "model/subprocess.h"
+#include "model/registry/subprocess.h"
 
 extern char** environ;
 

@@ -14,9 +14,9 @@
 
 #include "base/paths.h"
 #include "model/engine.h"
-#include "model/model_source.h"
-#include "model/prompt_tokens.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
+#include "model/source/model_source.h"
+#include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/chat_format.h"
 #include "reasoning/problem.h"
 #include "reasoning/prompt.h"

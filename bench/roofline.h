@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "kernels/kernels.h"
-#include "model/shape.h"
+#include "model/source/shape.h"
 
 namespace orrery::bench {
 

@@ -6,7 +6,7 @@
 #include "base/paths.h"
 #include "bench/figure.h"
 #include "bench/replay.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
 
 namespace orrery::bench {
 namespace {

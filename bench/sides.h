@@ -17,7 +17,7 @@
 #include "bench/roofline.h"
 #include "bench/workload.h"
 #include "model/engine.h"
-#include "model/model_source.h"
+#include "model/source/model_source.h"
 
 namespace orrery::bench {
 

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "base/paths.h"
-#include "model/prompt_tokens.h"
+#include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/step.h"
 #include "runners/common/settings.h"
 #include "schema/config.h"

@@ -8,7 +8,7 @@
 
 #include "base/status.h"
 #include "bench/workload.h"
-#include "model/model_source.h"
+#include "model/source/model_source.h"
 #include "reasoning/prompt.h"
 #include "store/store.h"
 

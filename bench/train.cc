@@ -19,8 +19,8 @@
 
 #include "base/clock.h"
 #include "base/paths.h"
-#include "model/hf_export.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
+#include "model/source/hf_export.h"
 #include "model/training/language_objective.h"
 #include "model/training/score_objective.h"
 #include "model/training/trainer.h"

@@ -17,7 +17,7 @@
 
 #include "base/random.h"
 #include "base/status.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 
 namespace orrery::kernels {
 class Device;

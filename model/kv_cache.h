@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "kernels/kernels.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 
 namespace orrery::model {
 

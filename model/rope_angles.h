@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "model/shape.h"
+#include "model/source/shape.h"
 
 namespace orrery::model {
 

@@ -11,7 +11,7 @@
 
 #include "base/status.h"
 #include "kernels/device.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "model/weights.h"
 
 namespace orrery::model {

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-#include "model/hf_names.h"
+#include "model/source/hf_names.h"
 
 namespace orrery::model {
 namespace {

@@ -12,8 +12,8 @@
 #include "kernels/device.h"
 #include "kernels/kernels.h"
 #include "kernels/thread_pool.h"
-#include "model/model_source.h"
-#include "model/shape.h"
+#include "model/source/model_source.h"
+#include "model/source/shape.h"
 
 namespace orrery::model {
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <map>
 
-#include "model/gguf.h"
-#include "model/model_source.h"
+#include "model/formats/gguf.h"
+#include "model/source/model_source.h"
 #include "reasoning/chat_format.h"
 
 namespace orrery {

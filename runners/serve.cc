@@ -10,7 +10,7 @@
 #include <cstdlib>
 
 #include "base/paths.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
 #include "runners/common/settings.h"
 #include "runners/common/stop.h"
 #include "runners/serving/http.h"

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "simulation/policy.h"
 
 namespace orrery::simulation {

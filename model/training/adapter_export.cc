@@ -6,8 +6,8 @@
 #include <set>
 
 #include "base/paths.h"
-#include "model/hf_names.h"
-#include "model/safetensors_writer.h"
+#include "model/formats/safetensors_writer.h"
+#include "model/source/hf_names.h"
 
 namespace orrery::model {
 namespace {

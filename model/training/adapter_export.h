@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "model/shape.h"
+#include "model/source/shape.h"
 #include "model/training/adapter.h"
 
 namespace orrery::model {

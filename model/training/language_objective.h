@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "model/training/objective.h"
 
 namespace orrery::model {

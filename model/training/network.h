@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "kernels/training.h"
-#include "model/shape.h"
+#include "model/source/shape.h"
 #include "model/training/parameters.h"
 
 namespace orrery::model {

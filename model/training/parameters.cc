@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/random.h"
-#include "model/hf_names.h"
+#include "model/source/hf_names.h"
 
 namespace orrery::model {
 

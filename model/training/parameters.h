@@ -11,8 +11,8 @@
 
 #include "base/status.h"
 #include "kernels/training.h"
-#include "model/model_source.h"
-#include "model/shape.h"
+#include "model/source/model_source.h"
+#include "model/source/shape.h"
 
 namespace orrery::model {
 

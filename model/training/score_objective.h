@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "model/training/linear_probe.h"
 #include "model/training/objective.h"
 

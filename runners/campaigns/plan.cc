@@ -9,9 +9,9 @@
 #include "base/paths.h"
 #include "kernels/cuda/cuda_device.h"
 #include "kernels/kernels.h"
-#include "model/byte_tokenizer.h"
-#include "model/model_source.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
+#include "model/source/model_source.h"
+#include "model/tokenizer/byte_tokenizer.h"
 #include "runners/common/settings.h"
 
 namespace orrery::runners {

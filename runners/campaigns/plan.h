@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "model/endpoint.h"
+#include "model/endpoint/endpoint.h"
 #include "reasoning/problem.h"
 #include "reasoning/prompt.h"
 #include "runners/common/shared_models.h"

@@ -13,7 +13,7 @@
 #include "actors/system.h"
 #include "base/clock.h"
 #include "base/paths.h"
-#include "model/prompt_tokens.h"
+#include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/verifier.h"
 #include "runners/campaigns/outputs.h"
 #include "runners/campaigns/plan.h"

@@ -3,9 +3,9 @@
 
 // From a resolved configuration to the plain options of each folder; the presets' values fill the keys that nobody set.
 
-#include "model/endpoint.h"
+#include "model/endpoint/endpoint.h"
 #include "model/engine.h"
-#include "model/model_source.h"
+#include "model/source/model_source.h"
 #include "reasoning/grader.h"
 #include "reasoning/problem.h"
 #include "reasoning/prompt.h"

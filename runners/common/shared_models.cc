@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "model/model_source.h"
+#include "model/source/model_source.h"
 #include "runners/common/settings.h"
 
 namespace orrery::runners {

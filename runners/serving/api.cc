@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/stop_matcher.h"
-#include "model/unicode.h"
+#include "model/tokenizer/unicode.h"
 
 namespace orrery::runners {
 namespace {

@@ -10,7 +10,7 @@
 #include <random>
 #include <set>
 
-#include "model/prompt_tokens.h"
+#include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/prompt.h"
 #include "runners/serving/api.h"
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
 #include "runners/store_commands/terminal_text.h"
 
 namespace orrery::runners {

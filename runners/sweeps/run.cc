@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "base/paths.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
 #include "runners/campaigns/run.h"
 #include "runners/common/disk_space.h"
 #include "runners/common/settings.h"

@@ -9,7 +9,7 @@
 
 #include "base/digest.h"
 #include "base/random.h"
-#include "model/prompt_tokens.h"
+#include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/prompt.h"
 #include "reasoning/step.h"
 #include "runners/training/files.h"

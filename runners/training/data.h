@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "model/training/language_objective.h"
 #include "model/training/score_objective.h"
 #include "schema/config.h"

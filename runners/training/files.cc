@@ -6,7 +6,7 @@
 
 #include "base/paths.h"
 #include "base/random.h"
-#include "model/prompt_tokens.h"
+#include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/prompt.h"
 #include "reasoning/step.h"
 #include "runners/common/settings.h"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "reasoning/step.h"
 #include "schema/config.h"
 

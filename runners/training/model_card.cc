@@ -7,7 +7,7 @@
 #include <cctype>
 #include <filesystem>
 
-#include "model/registry.h"
+#include "model/registry/registry.h"
 
 namespace orrery::runners {
 namespace {

@@ -8,7 +8,7 @@
 #include <tuple>
 
 #include "base/digest.h"
-#include "model/prompt_tokens.h"
+#include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/step.h"
 #include "runners/training/files.h"
 

@@ -11,8 +11,8 @@
 #include <memory>
 #include <random>
 
-#include "model/byte_tokenizer.h"
 #include "model/engine.h"
+#include "model/tokenizer/byte_tokenizer.h"
 
 namespace orrery {
 

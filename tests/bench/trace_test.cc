@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "model/byte_tokenizer.h"
+#include "model/tokenizer/byte_tokenizer.h"
 #include "tests/model/models.h"
 #include "tests/store/made_tree.h"
 

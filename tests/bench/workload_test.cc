@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "model/byte_tokenizer.h"
+#include "model/tokenizer/byte_tokenizer.h"
 
 namespace orrery::bench {
 namespace {

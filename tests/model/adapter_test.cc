@@ -9,7 +9,7 @@
 #include <cmath>
 
 #include "base/paths.h"
-#include "model/safetensors.h"
+#include "model/formats/safetensors.h"
 #include "model/training/adapter_export.h"
 #include "model/training/language_objective.h"
 #include "model/training/trainer.h"

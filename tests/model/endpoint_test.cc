@@ -3,7 +3,7 @@
 // The endpoint engine against servers that behave as servers do: what is tried again and how often, what is told, and
 // that nothing waits for ever.
 
-#include "model/endpoint.h"
+#include "model/endpoint/endpoint.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
-#include "model/byte_tokenizer.h"
+#include "model/tokenizer/byte_tokenizer.h"
 #include "tests/model/hostile_server.h"
 
 namespace orrery::model {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/endpoint_wire.h"
+#include "model/endpoint/endpoint_wire.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "model/byte_tokenizer.h"
+#include "model/tokenizer/byte_tokenizer.h"
 
 namespace orrery::model {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "base/paths.h"
 #include "model/engine.h"
-#include "model/hf_export.h"
-#include "model/model_source.h"
+#include "model/source/hf_export.h"
+#include "model/source/model_source.h"
 #include "tests/model/gguf_builder.h"
 #include "tests/model/tiny_model.h"
 

@@ -13,7 +13,7 @@
 #include <random>
 
 #include "base/digest.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
 #include "tests/model/zip_builder.h"
 
 namespace orrery::model {

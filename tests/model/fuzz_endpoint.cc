@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "model/byte_tokenizer.h"
-#include "model/endpoint_wire.h"
-#include "model/http_client.h"
+#include "model/endpoint/endpoint_wire.h"
+#include "model/endpoint/http_client.h"
+#include "model/tokenizer/byte_tokenizer.h"
 #include "tests/model/fuzz.h"
 
 namespace {

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "base/paths.h"
-#include "model/gguf.h"
+#include "model/formats/gguf.h"
 #include "tests/model/fuzz.h"
 #include "tests/model/gguf_builder.h"
 

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "model/hf_config.h"
-#include "model/tokenizer_json.h"
+#include "model/source/hf_config.h"
+#include "model/tokenizer/tokenizer_json.h"
 #include "tests/model/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

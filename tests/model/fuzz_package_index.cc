@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "model/package_index.h"
+#include "model/registry/package_index.h"
 #include "tests/model/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

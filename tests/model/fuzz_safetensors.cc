@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "model/safetensors.h"
+#include "model/formats/safetensors.h"
 #include "tests/model/fuzz.h"
 #include "tests/model/safetensors_builder.h"
 

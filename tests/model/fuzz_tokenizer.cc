@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "model/tokenizer.h"
-#include "model/unicode.h"
+#include "model/tokenizer/tokenizer.h"
+#include "model/tokenizer/unicode.h"
 #include "tests/model/fuzz.h"
 #include "tests/model/gguf_builder.h"
 

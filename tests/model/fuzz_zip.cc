@@ -5,7 +5,7 @@
 #include <cstring>
 #include <memory>
 
-#include "model/zip.h"
+#include "model/registry/zip.h"
 #include "tests/model/fuzz.h"
 #include "tests/model/zip_builder.h"
 

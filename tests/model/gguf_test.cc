@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/gguf.h"
+#include "model/formats/gguf.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

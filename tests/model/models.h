@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "model/gguf.h"
-#include "model/registry.h"
+#include "model/formats/gguf.h"
+#include "model/registry/registry.h"
 
 namespace orrery::model {
 

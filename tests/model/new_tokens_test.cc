@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokens that a model gets in addition: one id each, rows that begin as the mean of what they were written with, and
 // nothing else changed.
-#include "model/new_tokens.h"
+#include "model/source/new_tokens.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/paths.h"
 #include "model/engine.h"
-#include "model/hf_export.h"
-#include "model/model_source.h"
+#include "model/source/hf_export.h"
+#include "model/source/model_source.h"
 #include "tests/model/tiny_model.h"
 
 namespace orrery::model {

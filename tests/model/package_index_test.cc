@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/package_index.h"
+#include "model/registry/package_index.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/registry.h"
+#include "model/registry/registry.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -9,7 +9,7 @@
 
 #include "base/paths.h"
 #include "model/engine.h"
-#include "model/hf_export.h"
+#include "model/source/hf_export.h"
 #include "model/training/score_objective.h"
 #include "model/training/trainer.h"
 #include "tests/model/tiny_model.h"

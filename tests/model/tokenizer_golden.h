@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/digest.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 
 namespace orrery::model {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokenizers from tokenizer.json against the `tokenizers` library (golden/make_family_tokenizers.py), a family a file.
 // ORRERY_TOKENIZER_GOLDEN names a folder of longer files.
-#include "model/tokenizer_json.h"
+#include "model/tokenizer/tokenizer_json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
-#include "model/unicode.h"
+#include "model/tokenizer/unicode.h"
 #include "tests/model/gguf_builder.h"
 #include "tests/model/tokenizer_golden.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/paths.h"
-#include "model/unicode.h"
+#include "model/tokenizer/unicode.h"
 #include "tests/model/gguf_builder.h"
 #include "tests/model/models.h"
 #include "tests/model/tokenizer_golden.h"

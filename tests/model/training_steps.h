@@ -8,7 +8,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "model/hf_names.h"
+#include "model/source/hf_names.h"
 #include "model/training/network.h"
 
 namespace orrery::model {

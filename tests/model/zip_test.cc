@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/zip.h"
+#include "model/registry/zip.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "model/byte_tokenizer.h"
+#include "model/tokenizer/byte_tokenizer.h"
 #include "runners/serving/address.h"
 #include "runners/serving/api.h"
 #include "tests/model/fuzz.h"

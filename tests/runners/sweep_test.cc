@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
-#include "model/registry.h"
+#include "model/registry/registry.h"
 #include "runners/common/shared_models.h"
 #include "tests/fresh.h"
 #include "tests/runners/program.h"

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "model/byte_tokenizer.h"
+#include "model/tokenizer/byte_tokenizer.h"
 #include "runners/training/data.h"
 
 namespace orrery::runners {

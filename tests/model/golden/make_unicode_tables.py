@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prints model/unicode_tables.h: where the `tokenizers` library's tables differ from those of Debian 12's PCRE2 (Unicode 14) and utf8proc (15).
+"""Prints model/tokenizer/unicode_tables.h: where the `tokenizers` library's tables differ from those of Debian 12's PCRE2 (Unicode 14) and utf8proc (15).
 
 Its regular expressions know Unicode 16, its Digits Unicode 17, and its NFC Unicode 9. Run with tokenizers 0.23.3 on Debian 12
 (libpcre2-32-0, libutf8proc2):  python make_unicode_tables.py > unicode_tables.h

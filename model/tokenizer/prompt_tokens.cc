@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/tokenizer/prompt_tokens.h"
+
+namespace orrery::model {
+
+std::vector<TokenId> EncodePrompt(const Tokenizer& tokenizer, std::span<const reasoning::PromptPiece> pieces) {
+  std::vector<TokenId> tokens;
+  for (const auto& piece : pieces) {
+    const auto special = piece.special ? SpecialTokens::kParse : SpecialTokens::kPlain;
+    const auto more =
+        tokens.empty() ? tokenizer.Encode(piece.text, special) : tokenizer.EncodeContinuation(piece.text, special);
+    tokens.insert(tokens.end(), more.begin(), more.end());
+  }
+  const auto begin = tokenizer.BeginOfText();
+  if (begin && (tokens.empty() || tokens.front() != *begin)) tokens.insert(tokens.begin(), *begin);
+  return tokens;
+}
+
+}  // namespace orrery::model
