@@ -35,6 +35,16 @@ class Objective {
   // One pass of the network over examples that fit its rows: forward, and where `gradient` is wanted backward, the
   // losses' gradients times `weight` being added to the parameters'.
   virtual PassResult Pass(std::span<const int32_t> examples, float weight, bool gradient) = 0;
+
+  // How many of `examples`, from the first on, fit into `most` rows together: none where the first alone does not.
+  size_t ThatFit(std::span<const int32_t> examples, size_t most) const {
+    size_t fit = 0;
+    for (size_t sum = 0; fit < examples.size(); ++fit) {
+      sum += rows(static_cast<size_t>(examples[fit]));
+      if (sum > most) break;
+    }
+    return fit;
+  }
 };
 
 }  // namespace orrery::model

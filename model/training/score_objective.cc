@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <utility>
 
 namespace orrery::model {
 namespace {
@@ -81,32 +83,39 @@ PassResult ScoreObjective::Loss(const ScoredGroup& group, std::span<const float>
 ProbeData ScoreObjective::HeadInputs(const std::function<void(size_t)>& progress) {
   const auto most = static_cast<size_t>(network_.options().max_rows);
   ProbeData data{.width = static_cast<size_t>(network_.shape().width), .inputs = {}, .groups = {}};
+  std::vector<int32_t> all(groups_.size());
+  std::iota(all.begin(), all.end(), 0);
   size_t texts = 0;
-  for (size_t next = 0; next < groups_.size();) {
-    Layout layout;
-    do {
-      const ScoredGroup& group = groups_[next];
-      options_.shared ? layout.AddShared(group) : layout.AddApart(group);
+  for (std::span<const int32_t> left = all; !left.empty();) {
+    const auto these = left.first(std::max<size_t>(1, ThatFit(left, most)));
+    for (const int32_t number : these) {
+      const ScoredGroup& group = groups_[static_cast<size_t>(number)];
       data.groups.push_back({texts, group.branches.size(), group.pairs});
       texts += group.branches.size();
-    } while (++next < groups_.size() && layout.tokens.size() + rows(next) <= most);
-    network_.Forward(layout.tokens, {layout.begins, layout.prefixes, layout.branches});
+    }
+    const std::vector<int32_t> last = Forward(these);
     data.inputs.resize(texts * data.width);
-    network_.HeadInputs(layout.last, &data.inputs[(texts - layout.last.size()) * data.width]);
-    if (progress) progress(next);
+    network_.HeadInputs(last, &data.inputs[(texts - last.size()) * data.width]);
+    left = left.subspan(these.size());
+    if (progress) progress(all.size() - left.size());
   }
   return data;
 }
 
-PassResult ScoreObjective::Pass(std::span<const int32_t> examples, float weight, bool gradient) {
+std::vector<int32_t> ScoreObjective::Forward(std::span<const int32_t> examples) {
   Layout layout;
   for (const int32_t number : examples) {
     const ScoredGroup& group = groups_[static_cast<size_t>(number)];
     options_.shared ? layout.AddShared(group) : layout.AddApart(group);
   }
   network_.Forward(layout.tokens, {layout.begins, layout.prefixes, layout.branches});
-  std::vector<float> outputs(layout.last.size()), doutputs(layout.last.size());
-  network_.Score(layout.last, outputs.data());
+  return std::move(layout.last);
+}
+
+PassResult ScoreObjective::Pass(std::span<const int32_t> examples, float weight, bool gradient) {
+  const std::vector<int32_t> last = Forward(examples);
+  std::vector<float> outputs(last.size()), doutputs(last.size());
+  network_.Score(last, outputs.data());
   PassResult result;
   size_t at = 0;
   for (const int32_t number : examples) {
@@ -116,7 +125,7 @@ PassResult ScoreObjective::Pass(std::span<const int32_t> examples, float weight,
     at += count;
   }
   if (!gradient) return result;
-  network_.ScoreGradient(layout.last, doutputs);
+  network_.ScoreGradient(last, doutputs);
   network_.Backward();
   return result;
 }

@@ -60,6 +60,8 @@ class ScoreObjective : public Objective {
   ProbeData HeadInputs(const std::function<void(size_t)>& progress = {});
 
  private:
+  // One pass over examples; the rows of all their branches' last tokens, in order.
+  std::vector<int32_t> Forward(std::span<const int32_t> examples);
   // Adds a group's loss, and its outputs' gradients times `weight` to douts.
   PassResult Loss(const ScoredGroup& group, std::span<const float> outputs, float weight,
                   std::span<float> doutputs) const;

@@ -72,11 +72,11 @@ std::vector<int32_t> Trainer::BatchOf(int64_t step) {
 PassResult Trainer::Run(Objective& objective, std::span<const int32_t> batch, float weight, bool gradient) const {
   const auto most = static_cast<size_t>(network_.options().max_rows);
   PassResult sum;
-  for (size_t first = 0, rows = 0, i = 0; first < batch.size(); first = i, rows = 0) {
-    while (i < batch.size() && rows + objective.rows(static_cast<size_t>(batch[i])) <= most)
-      rows += objective.rows(static_cast<size_t>(batch[i++]));
-    if (i == first) return {.loss = std::nan("")};  // longer than it may be
-    sum += objective.Pass(batch.subspan(first, i - first), weight, gradient);
+  while (!batch.empty()) {
+    const size_t fit = objective.ThatFit(batch, most);
+    if (fit == 0) return {.loss = std::nan("")};  // longer than it may be
+    sum += objective.Pass(batch.first(fit), weight, gradient);
+    batch = batch.subspan(fit);
   }
   return sum;
 }

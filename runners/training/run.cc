@@ -258,14 +258,17 @@ class Training {
     if (loss >= best_) return absl::OkStatus();
     best_ = loss;
     best_epoch_ = epoch;
-    ORRERY_RETURN_IF_ERROR(model::SaveCheckpoint(out_ / "best", {identity_, trainer_->step()},
-                                                 {{"values", trainer_->trained().values.all()}}));
+    // The last epoch's stay where they are until Finish.
+    if (!trainer_->Done()) {
+      ORRERY_RETURN_IF_ERROR(model::SaveCheckpoint(out_ / "best", {identity_, trainer_->step()},
+                                                   {{"values", trainer_->trained().values.all()}}));
+    }
     return WriteFileAtomically(out_ / "best.json", line.dump() + "\n");
   }
 
   StatusOr<Ended> Finish() {
     std::error_code error;
-    if (fs::exists(out_ / "best", error)) {
+    if (best_epoch_ != Epochs() && fs::exists(out_ / "best", error)) {
       ORRERY_RETURN_IF_ERROR(
           model::LoadCheckpoint(out_ / "best", identity_, {{"values", trainer_->trained().values.all()}}).status());
     }
