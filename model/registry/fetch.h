@@ -6,7 +6,6 @@
 //
 // May be killed at any point and run again, and by several processes at once: one works, the others wait for it.
 
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -14,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "model/registry/registry.h"
 #include "model/registry/subprocess.h"
@@ -50,7 +50,7 @@ class ModelFetch {
   bool shown_;                     // progress on standard error
   uint64_t total_ = 0, done_ = 0;  // bytes of all wheels, of those that are complete
   std::optional<uint64_t> first_shown_;
-  std::chrono::steady_clock::time_point started_, last_shown_;
+  Clock::time_point started_, last_shown_;
 };
 
 }  // namespace orrery::model

@@ -6,6 +6,7 @@
 #include <boost/beast/ssl.hpp>
 #include <chrono>
 
+#include "base/clock.h"
 #include "runners/serving/session.h"
 
 namespace orrery::runners {
@@ -90,8 +91,8 @@ class HttpServer final : public Server {
     state_.draining = true;
     boost::system::error_code ignored;
     acceptor_.close(ignored);
-    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(state_.options.grace_seconds);
-    while (state_.busy > 0 && std::chrono::steady_clock::now() < end) {
+    const auto end = SecondsFromNow(state_.options.grace_seconds);
+    while (state_.busy > 0 && Clock::now() < end) {
       timer.expires_after(milliseconds(20));
       co_await timer.async_wait(kTuple);
     }

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <numeric>
 
@@ -15,10 +14,6 @@ namespace {
 constexpr double kTerminalEvery = 0.5;  // seconds
 constexpr double kPlainEvery = 15;
 constexpr double kSlow = 2;  // times the usual seconds of a cell
-
-double SteadySeconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -40,17 +35,13 @@ std::string SweepLine(const SweepMoment& moment) {
 }
 
 SweepProgress::SweepProgress(std::vector<std::string> names, std::vector<double> work, bool quiet)
-    : names_(std::move(names)),
-      work_(std::move(work)),
-      quiet_(quiet),
-      terminal_(isatty(STDERR_FILENO) == 1),
-      begin_(SteadySeconds()) {}
+    : names_(std::move(names)), work_(std::move(work)), quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
 
 SweepProgress::~SweepProgress() {
   if (open_) std::fputc('\n', stderr);
 }
 
-double SweepProgress::Now() const { return SteadySeconds() - begin_; }
+double SweepProgress::Now() const { return SecondsSince(begin_); }
 
 SweepMoment SweepProgress::MomentNow() const {
   SweepMoment moment{.seconds = Now(),

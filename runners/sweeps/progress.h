@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "runners/common/progress.h"
 
 namespace orrery::runners {
@@ -62,7 +63,7 @@ class SweepProgress {
   const std::vector<std::string> names_;
   const std::vector<double> work_;
   const bool quiet_, terminal_;
-  const double begin_;
+  const Clock::time_point begin_ = Clock::now();
 
   mutable std::mutex mutex_;
   std::map<size_t, Started> running_;
