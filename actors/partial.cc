@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/seeds.h"
 #include "reasoning/step.h"
 
@@ -49,15 +50,12 @@ PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent
   if (complete) text += reasoning::OutputBlock(printed, tree.campaign->output_limit);
   std::vector<int32_t> tokens;
   if (parent.tokens() != nullptr) tokens.assign(parent.tokens()->begin(), parent.tokens()->end());
-  // The model's own tokens are not kept: the solution's text is the truth, encoded step by step, whoever sampled it.
-  const auto more = tree.campaign->tokenizer->EncodeContinuation(text, model::SpecialTokens::kPlain);
-  tokens.insert(tokens.end(), more.begin(), more.end());
+  model::AppendStep(*tree.campaign->tokenizer, text, tokens);
 
   std::vector<int32_t> ppm_tokens;
   if (const model::Tokenizer* reader = tree.campaign->ppm_tokenizer) {
     if (parent.ppm_tokens() != nullptr) ppm_tokens.assign(parent.ppm_tokens()->begin(), parent.ppm_tokens()->end());
-    const auto own = reader->EncodeContinuation(text, model::SpecialTokens::kPlain);
-    ppm_tokens.insert(ppm_tokens.end(), own.begin(), own.end());
+    model::AppendStep(*reader, text, ppm_tokens);
   }
 
   const auto path_offset = builder.CreateVector(path);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "actors/partial.h"
+#include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/seeds.h"
 #include "reasoning/verifier.h"
 #include "store/recorded_steps.h"
@@ -222,8 +223,7 @@ void rollout_state::Score() {
   if (const auto* tokens = partial->ppm_tokens()) before.insert(before.end(), tokens->begin(), tokens->end());
   for (const std::string& text : texts) {
     std::vector<int32_t> whole = before;
-    const auto more = context->campaign->ppm_tokenizer->EncodeContinuation(text, model::SpecialTokens::kPlain);
-    whole.insert(whole.end(), more.begin(), more.end());
+    model::AppendStep(*context->campaign->ppm_tokenizer, text, whole);
     // A solution that the model cannot read whole is scored by its first part.
     const auto most = static_cast<size_t>(context->campaign->ppm_context_length);
     if (whole.size() > most) whole.resize(most);

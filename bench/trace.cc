@@ -56,8 +56,7 @@ class TreeReader {
       if (candidate.verdict() == schema::Verdict::Ok) printed += GetString(candidate.output());
       std::string text = GetString(candidate.text());
       if (candidate.kind() == schema::StepKind::FinalCode) text += reasoning::OutputBlock(printed, kOutputLimit);
-      const auto more = tokenizer_.EncodeContinuation(text, model::SpecialTokens::kPlain);
-      tokens.insert(tokens.end(), more.begin(), more.end());
+      model::AppendStep(tokenizer_, text, tokens);
     }
     return tokens;
   }

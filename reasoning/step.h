@@ -23,6 +23,8 @@ inline constexpr std::string_view kOutput = "<output>";
 inline constexpr std::string_view kEndOfOutput = "<end_of_output>";
 inline constexpr std::string_view kAnswer = "<answer>";
 inline constexpr std::string_view kEndOfAnswer = "<end_of_answer>";
+inline constexpr std::string_view kMarkers[] = {kCode,   kReasoning,   kEndOfStep, kEndOfCode,
+                                                kOutput, kEndOfOutput, kAnswer,    kEndOfAnswer};
 
 // What a solution's steps are.
 enum class StepForm : uint8_t {

@@ -264,12 +264,9 @@ void AddExport(CLI::App& app, Status& status) {
   command->add_flag_callback(
       "--markers",
       [arguments] {
-        for (const std::string_view marker :
-             {reasoning::kCode, reasoning::kReasoning, reasoning::kEndOfStep, reasoning::kEndOfCode, reasoning::kOutput,
-              reasoning::kEndOfOutput, reasoning::kAnswer, reasoning::kEndOfAnswer})
-          arguments->options.new_tokens.emplace_back(marker);
+        for (const std::string_view marker : reasoning::kMarkers) arguments->options.new_tokens.emplace_back(marker);
       },
-      "the markers of a step become tokens of their own, to be trained (train.freeze_embeddings=false)");
+      "the markers of a step become tokens of their own, for other trainers (train.marker_tokens does it here)");
   command->callback([arguments, &status] {
     const auto path = Locate(arguments->model);
     const std::filesystem::path out = CallerPath(arguments->out);

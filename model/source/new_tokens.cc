@@ -25,7 +25,7 @@ StatusOr<std::vector<NewToken>> AddTokens(const std::vector<std::string>& texts,
   std::vector<NewToken> tokens;
   TokenId next = LastId(tokenizer_json) + 1;
   for (const std::string& text : texts) {
-    NewToken token{text, next, tokenizer.EncodeContinuation(text, SpecialTokens::kPlain)};
+    NewToken token{text, next, tokenizer.EncodeContinuation(text, SpecialTokens::kAdded)};
     if (token.parts.empty()) return InvalidInput("a new token has no text");
     const bool twice = std::ranges::any_of(tokens, [&](const NewToken& other) { return other.text == text; });
     if (token.parts.size() == 1 || twice) continue;

@@ -33,7 +33,9 @@ class BpeTokenizer final : public Tokenizer {
   explicit BpeTokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
     for (const AddedToken& token : parts_.added) {
       by_text_.emplace(token.text, token.id);
-      (token.normalized ? normalised_ : raw_).Add(token.normalized ? Normalised(token.text, true) : token.text, token);
+      const std::string text = token.normalized ? Normalised(token.text, true) : token.text;
+      (token.normalized ? normalised_ : raw_).Add(text, token);
+      if (!token.special) (token.normalized ? normalised_additions_ : raw_additions_).Add(text, token);
     }
   }
 
@@ -66,16 +68,23 @@ class BpeTokenizer final : public Tokenizer {
  private:
   using Piece = AddedTokens::Piece;
 
+  static std::vector<Piece> Split(std::string_view text, SpecialTokens special, const AddedTokens& all,
+                                  const AddedTokens& additions) {
+    std::vector<Piece> pieces;
+    switch (special) {
+      case SpecialTokens::kParse: all.Split(text, &pieces); break;
+      case SpecialTokens::kAdded: additions.Split(text, &pieces); break;
+      case SpecialTokens::kPlain:
+        if (!text.empty()) pieces.push_back({text, AddedTokens::kText});
+    }
+    return pieces;
+  }
+
   std::vector<TokenId> EncodeFrom(std::string_view text, SpecialTokens special, bool begins) const {
     const std::string well_formed = ReplaceIllFormed(text);
     std::vector<TokenId> tokens;
     tokens.reserve(well_formed.size() / 3);
-    std::vector<Piece> pieces;
-    if (special == SpecialTokens::kParse) {
-      raw_.Split(well_formed, &pieces);
-    } else if (!well_formed.empty()) {
-      pieces.push_back({well_formed, AddedTokens::kText});
-    }
+    const std::vector<Piece> pieces = Split(well_formed, special, raw_, raw_additions_);
     for (size_t i = 0; i < pieces.size(); ++i) {
       if (pieces[i].token != AddedTokens::kText) {
         tokens.push_back(pieces[i].token);
@@ -90,12 +99,7 @@ class BpeTokenizer final : public Tokenizer {
   void EncodePiece(std::string_view text, SpecialTokens special, bool first, bool prefixed,
                    std::vector<TokenId>* tokens) const {
     const std::string normal = Normalised(text, prefixed);
-    std::vector<Piece> pieces;
-    if (special == SpecialTokens::kParse) {
-      normalised_.Split(normal, &pieces);
-    } else {
-      pieces.push_back({normal, AddedTokens::kText});
-    }
+    const std::vector<Piece> pieces = Split(normal, special, normalised_, normalised_additions_);
     for (size_t i = 0; i < pieces.size(); ++i) {
       if (pieces[i].token != AddedTokens::kText) {
         tokens->push_back(pieces[i].token);
@@ -186,7 +190,8 @@ class BpeTokenizer final : public Tokenizer {
   }
 
   TokenizerParts parts_;
-  AddedTokens raw_, normalised_;  // to be found before and after the text is normalised
+  AddedTokens raw_, normalised_;                      // to be found before and after the text is normalised
+  AddedTokens raw_additions_, normalised_additions_;  // of these the ones that are not special
   std::map<std::string, TokenId, std::less<>> by_text_;
 };
 

@@ -16,4 +16,9 @@ std::vector<TokenId> EncodePrompt(const Tokenizer& tokenizer, std::span<const re
   return tokens;
 }
 
+void AppendStep(const Tokenizer& tokenizer, std::string_view text, std::vector<TokenId>& tokens) {
+  const std::vector<TokenId> more = tokenizer.EncodeContinuation(text, SpecialTokens::kAdded);
+  tokens.insert(tokens.end(), more.begin(), more.end());
+}
+
 }  // namespace orrery::model

@@ -21,9 +21,10 @@ namespace orrery::model {
 
 using TokenId = int32_t;
 
-// Whether the text of a special token (<|im_start|>) stands for that token or for its plain characters. A user's words
-// are kPlain.
-enum class SpecialTokens : uint8_t { kParse, kPlain };
+// Which of a text's characters stand for tokens of their own: those of special tokens (<|im_start|>) and of additions
+// to the vocabulary that are not special (kParse), of the additions alone (kAdded: what a model wrote, the markers of a
+// step among it), or none (kPlain: a user's words).
+enum class SpecialTokens : uint8_t { kParse, kAdded, kPlain };
 
 class Tokenizer {
  public:

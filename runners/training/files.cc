@@ -66,10 +66,7 @@ std::vector<model::TokenId> QuestionTokens(const model::Tokenizer& tokenizer, co
 }
 
 void AppendSolution(const model::Tokenizer& tokenizer, std::string_view solution, std::vector<model::TokenId>& tokens) {
-  for (const std::string_view piece : reasoning::SolutionPieces(solution)) {
-    const auto more = tokenizer.EncodeContinuation(piece, model::SpecialTokens::kPlain);
-    tokens.insert(tokens.end(), more.begin(), more.end());
-  }
+  for (const std::string_view step : reasoning::SolutionPieces(solution)) model::AppendStep(tokenizer, step, tokens);
 }
 
 bool IsValidation(const std::string& problem, double share, uint64_t seed) {

@@ -16,6 +16,10 @@ Status CheckTraining(const schema::Config& config) {
     return InvalidInput("train.linear_probe: expected false for the objective pqm, which learns no pairs, found true");
   if (probe && train.lora_rank() > 0)
     return InvalidInput("train.linear_probe: expected false beside train.lora_rank={}, found true", train.lora_rank());
+  if (!Ranks(train) && train.marker_tokens() && (train.freeze_embeddings() || train.lora_rank() > 0))
+    return InvalidInput(
+        "train.marker_tokens: expected false beside {}, which leaves the rows of new tokens as they are",
+        train.lora_rank() > 0 ? "train.lora_rank" : "train.freeze_embeddings=true");
   if (train.epochs() == 0 && !probe)
     return InvalidInput("train.epochs: expected 1 at least without train.linear_probe (of ppm and orm), found 0");
   return absl::OkStatus();

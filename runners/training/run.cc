@@ -18,6 +18,7 @@
 #include "model/training/adapter_export.h"
 #include "model/training/checkpoint.h"
 #include "model/training/trainer.h"
+#include "reasoning/step.h"
 #include "runners/common/settings.h"
 #include "runners/common/stop.h"
 #include "runners/training/data.h"
@@ -31,6 +32,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
+constexpr const char* kMarked = "marked";  // of the output folder: the model with the markers as tokens, to be trained
+
 class Training {
  public:
   static StatusOr<std::unique_ptr<Training>> Create(const schema::ResolvedConfig& config, bool quiet) {
@@ -41,6 +44,8 @@ class Training {
 
   StatusOr<Ended> Run() {
     if (Done()) {
+      std::error_code error;
+      fs::remove_all(out_ / kMarked, error);
       fmt::print("{} is finished: {}\n", out_.string(), (out_ / "model").string());
       return Ended{};
     }
@@ -87,16 +92,17 @@ class Training {
     ORRERY_ASSIGN_OR_RETURN(const auto registry, model::Registry::Load());
     ORRERY_ASSIGN_OR_RETURN(model_, model::LocateModel(registry, config_->model()->name()->string_view(),
                                                        model::FetchOptions{.progress = !quiet_}));
-    ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(model_));
+    std::error_code error;
+    fs::create_directories(out_, error);
+    if (error || access(out_.c_str(), W_OK) != 0)
+      return InvalidInput("{}: the output folder is not writable", out_.string());
+    ORRERY_ASSIGN_OR_RETURN(start_, Start());
+    ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(start_));
     ORRERY_ASSIGN_OR_RETURN(const auto tokenizer, source->ReadTokenizer());
     ORRERY_ASSIGN_OR_RETURN(model::ModelShape shape, source->Shape());
     const bool shared = config_->train()->share_prefixes() && shape.window == 0;
     ORRERY_ASSIGN_OR_RETURN(data_, LoadTrainingData(*config_->train(), config_->run()->seed(), *tokenizer, shared));
     shape.score_scale = ranks() ? config_->train()->score_scale() : 0;
-    std::error_code error;
-    fs::create_directories(out_, error);
-    if (error || access(out_.c_str(), W_OK) != 0)
-      return InvalidInput("{}: the output folder is not writable", out_.string());
     ORRERY_ASSIGN_OR_RETURN(identity_, Identity());
     if (Done()) return absl::OkStatus();
     const bool tied = model::TiedByPublisher(*source, shape);
@@ -136,6 +142,21 @@ class Training {
     return absl::OkStatus();
   }
 
+  bool marks() const { return !ranks() && config_->train()->marker_tokens(); }
+
+  // The model whose weights are trained: the one that was named, or a copy of it that has the markers as tokens.
+  StatusOr<fs::path> Start() const {
+    if (!marks()) return model_;
+    const fs::path marked = out_ / kMarked;
+    std::error_code error;
+    if (!fs::exists(out_ / "checkpoint", error)) fs::remove_all(marked, error);  // of another model, perhaps
+    if (fs::exists(marked, error)) return marked;
+    model::ExportOptions options;
+    options.new_tokens.assign(std::begin(reasoning::kMarkers), std::end(reasoning::kMarkers));
+    ORRERY_RETURN_IF_ERROR(model::ExportHfFolder(model_, marked, options));
+    return marked;
+  }
+
   bool ranks() const { return Ranks(*config_->train()); }
   bool probes() const { return ranks() && config_->train()->linear_probe(); }
 
@@ -146,7 +167,9 @@ class Training {
     const Json config = Json::parse(config_.json());
     Json train = config["train"];
     for (const char* machine : {"checkpointing", "save_minutes", "data"}) train.erase(machine);
-    if (!probes()) train.erase("linear_probe");  // so that trainings from before there was one go on
+    // So that trainings from before there were these go on.
+    if (!probes()) train.erase("linear_probe");
+    if (!marks()) train.erase("marker_tokens");
     for (const std::string& part : {train.dump(), config["run"]["seed"].dump(), config["model"]["precision"].dump(),
                                     weights, data_.digest, std::string(kernels::Name(backend_->isa()))})
       hash.UpdateSized(part);
@@ -290,7 +313,7 @@ class Training {
     model::ExportOptions options;
     options.bfloat16 = backend_->type() == kernels::Type::kBfloat16;
     options.weights = &weights;
-    ORRERY_RETURN_IF_ERROR(model::ExportHfFolder(model_, out_ / "model", options));
+    ORRERY_RETURN_IF_ERROR(model::ExportHfFolder(start_, out_ / "model", options));
     ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "model" / "README.md", Card()));
     if (adapter_) {
       ORRERY_RETURN_IF_ERROR(
@@ -304,6 +327,7 @@ class Training {
                     {"base", model_.filename()}};
     if (objectives_.validation->count() > 0) summary["validation_loss"] = best_;
     ORRERY_RETURN_IF_ERROR(WriteFileAtomically(out_ / "summary.json", summary.dump(1) + "\n"));
+    fs::remove_all(out_ / kMarked, error);
     fmt::print("{}\n", (out_ / "model").string());
     return Ended{};
   }
@@ -329,7 +353,7 @@ class Training {
 
   schema::ResolvedConfig config_;
   bool quiet_;
-  fs::path out_, model_;
+  fs::path out_, model_, start_;
   std::unique_ptr<kernels::Backend> backend_;
   kernels::ThreadPool pool_;
   std::unique_ptr<kernels::TrainingOps> ops_;
