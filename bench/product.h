@@ -33,8 +33,9 @@ class Products {
     kernels::Matrix& matrix = *matrices_[static_cast<size_t>(copy)];
     const size_t padded = kernels::PaddedRows(rows), columns = matrix.block_columns();
     Grow(padded, columns, matrix.k());
+    const kernels::InputRows input = Arranged(matrix, rows);
     pool_.ParallelFor(matrix.blocks(), [&](int block, int thread) {
-      matrix.Multiply(block, Input(), rows, &y_[static_cast<size_t>(thread) * padded * columns],
+      matrix.Multiply(block, input, rows, &y_[static_cast<size_t>(thread) * padded * columns],
                       static_cast<ptrdiff_t>(columns));
     });
   }
@@ -48,14 +49,27 @@ class Products {
     x_.resize(std::max(x_.size(), rows * row + 64), 0x3d);
     y_.resize(std::max(y_.size(), rows * columns * static_cast<size_t>(pool_.threads())));
   }
-  const void* Input() const {
-    return reinterpret_cast<const void*>((reinterpret_cast<uintptr_t>(x_.data()) + 63) / 64 * 64);
+  // The rows as the engine gives them to a matrix: arranged, where there are many.
+  kernels::InputRows Arranged(const kernels::Matrix& matrix, int rows) {
+    const kernels::RowLayout layout = matrix.layout();
+    if (layout == kernels::RowLayout::kPlain || rows < kernels::kArrangedRows) return Aligned(x_);
+    const int width = kernels::PaddedWidth(matrix.k());
+    const size_t padded = kernels::PaddedRows(rows);
+    arranged_.resize(std::max(arranged_.size(), padded * kernels::ArrangedRowBytes(layout, width) + 64));
+    pool_.ParallelFor(static_cast<int>(padded) / kernels::kRowTile, [&](int unit, int) {
+      kernels::ArrangeRows(layout, static_cast<const uint16_t*>(Aligned(x_)), width, unit * kernels::kRowTile,
+                           Aligned(arranged_));
+    });
+    return {Aligned(arranged_), true};
+  }
+  static void* Aligned(std::vector<uint8_t>& bytes) {
+    return reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(bytes.data()) + 63) / 64 * 64);
   }
 
   const kernels::Backend& backend_;
   kernels::ThreadPool& pool_;
   std::vector<std::unique_ptr<kernels::Matrix>> matrices_;
-  std::vector<uint8_t> x_;
+  std::vector<uint8_t> x_, arranged_;
   std::vector<float> y_;
 };
 

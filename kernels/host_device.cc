@@ -14,7 +14,6 @@ namespace orrery::kernels {
 namespace {
 
 constexpr int kAttentionRows = 32;  // rows of a unit of attention
-constexpr int kTiledRows = 48;      // with fewer, weights are waited for, whatever the order of rows
 constexpr size_t kHugePage = size_t{2} << 20;
 
 // Zeroed memory that costs nothing until it is touched. What is large begins at a huge page's border: rows far apart
@@ -107,19 +106,19 @@ class HostDevice : public Device {
 
   void Product(const WeightMatrix& matrix, const Buffer& input, int rows, Buffer& y) override {
     const ptrdiff_t stride = OutputStride(matrix);
-    const Input x_rows = InputOf(matrix, input, rows);
+    const InputRows x_rows = InputOf(matrix, input, rows);
     pool_.ParallelFor(matrix.blocks(), [&](int block, int) {
-      x_rows.Multiply(matrix, block, rows, Floats(y) + ptrdiff_t{block} * matrix.block_columns(), stride);
+      Packed(matrix).Multiply(block, x_rows, rows, Floats(y) + ptrdiff_t{block} * matrix.block_columns(), stride);
     });
   }
 
   void AddProduct(const WeightMatrix& matrix, const Buffer& input, int rows, Buffer& x) override {
     const int stride = matrix.block_columns();
-    const Input x_rows = InputOf(matrix, input, rows);
+    const InputRows x_rows = InputOf(matrix, input, rows);
     Reserve(rows, stride);
     pool_.ParallelFor(matrix.blocks(), [&](int block, int thread) {
       float* product = Scratch(thread);
-      x_rows.Multiply(matrix, block, rows, product, stride);
+      Packed(matrix).Multiply(block, x_rows, rows, product, stride);
       float* to = Floats(x) + ptrdiff_t{block} * stride;
       for (int r = 0; r < rows; ++r)
         backend_.Add(to + ptrdiff_t{r} * matrix.n(), product + ptrdiff_t{r} * stride, matrix.columns(block));
@@ -129,11 +128,11 @@ class HostDevice : public Device {
   void SwiGluProduct(const WeightMatrix& matrix, const Buffer& input, int rows, int run, Buffer& out) override {
     const int stride = matrix.block_columns();
     const size_t row_bytes = RowBytes(matrix.n() / 2);
-    const Input x_rows = InputOf(matrix, input, rows);
+    const InputRows x_rows = InputOf(matrix, input, rows);
     Reserve(rows, stride);
     pool_.ParallelFor(matrix.blocks(), [&](int block, int thread) {
       float* product = Scratch(thread);
-      x_rows.Multiply(matrix, block, rows, product, stride);
+      Packed(matrix).Multiply(block, x_rows, rows, product, stride);
       uint8_t* to = Bytes(out) + size_t(block) * (stride / 2) * Size(type());
       for (int r = 0; r < rows; ++r)
         backend_.SwiGlu(product + ptrdiff_t{r} * stride, matrix.columns(block) / 2, run, to + r * row_bytes);
@@ -196,39 +195,28 @@ class HostDevice : public Device {
  private:
   size_t RowBytes(int width) const { return PaddedWidth(width) * Size(type()); }
 
-  // What the matrix multiplies by: the rows as they are, quantised, or in tiles.
-  struct Input {
-    const void* rows;
-    bool tiled;
-
-    void Multiply(const WeightMatrix& matrix, int block, int count, float* y, ptrdiff_t stride) const {
-      if (tiled) {
-        Packed(matrix).MultiplyTiles(block, static_cast<const uint16_t*>(rows), count, y, stride);
-      } else {
-        Packed(matrix).Multiply(block, rows, count, y, stride);
-      }
-    }
-  };
-
-  Input InputOf(const WeightMatrix& matrix, const Buffer& input, int rows) {
-    if (matrix.type() == WeightType::kSame && (rows < kTiledRows || !Packed(matrix).takes_tiles()))
-      return {input.data(), false};
-    const bool tiled = matrix.type() == WeightType::kSame;
-    const size_t from = RowBytes(matrix.k()), to = tiled ? from : QuantisedStride(matrix.k());
+  // What the matrix multiplies by: the rows as they are, quantised, or arranged.
+  InputRows InputOf(const WeightMatrix& matrix, const Buffer& input, int rows) {
+    const bool quantised = matrix.type() == WeightType::kInt8;
+    const RowLayout layout = quantised || rows < kArrangedRows ? RowLayout::kPlain : Packed(matrix).layout();
+    const bool arranged = layout != RowLayout::kPlain;
+    if (!quantised && !arranged) return input.data();
+    const int width = PaddedWidth(matrix.k());
+    const size_t from = RowBytes(matrix.k()),
+                 to = quantised ? QuantisedStride(matrix.k()) : ArrangedRowBytes(layout, width);
     const size_t needed = kernels::PaddedRows(rows) * to;
     if (arranged_ == nullptr || arranged_->bytes() < needed)
       arranged_ = HostBuffer::Make(Type::kFloat32, (needed + 3) / 4);
     pool_.ParallelFor((rows + kRowTile - 1) / kRowTile, [&](int unit, int) {
       const int first = unit * kRowTile;
-      if (tiled) {
-        TileRows(reinterpret_cast<const uint16_t*>(Bytes(input)), PaddedWidth(matrix.k()), first,
-                 reinterpret_cast<uint16_t*>(Bytes(*arranged_)));
+      if (arranged) {
+        ArrangeRows(layout, reinterpret_cast<const uint16_t*>(Bytes(input)), width, first, Bytes(*arranged_));
         return;
       }
       for (int r = first; r < std::min(rows, first + kRowTile); ++r)
         backend_.Quantise(Bytes(input) + r * from, matrix.k(), Bytes(*arranged_) + r * to);
     });
-    return {arranged_->data(), tiled};
+    return {arranged_->data(), arranged};
   }
 
   // Room for one product of `columns` columns a thread.

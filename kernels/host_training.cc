@@ -65,14 +65,13 @@ struct BlockProduct {
   const RowsBuffer& x;
   float* out;
   bool add;
-  const uint16_t* tiles = nullptr;  // the same rows, where the matrix takes tiles
+  const uint8_t* arranged = nullptr;  // the same rows in the matrix's layout, where it has one
 
   void Rows(int block, int first, int count, float* y, ptrdiff_t stride) const {
-    if (tiles != nullptr) {
-      matrix.MultiplyTiles(block, tiles + TileIndex(PaddedWidth(matrix.k()), first, 0), count, y, stride);
-    } else {
-      matrix.Multiply(block, x.row(first), count, y, stride);
-    }
+    const size_t row = ArrangedRowBytes(matrix.layout(), PaddedWidth(matrix.k()));
+    const InputRows rows =
+        arranged != nullptr ? InputRows(arranged + static_cast<size_t>(first) * row, true) : InputRows(x.row(first));
+    matrix.Multiply(block, rows, count, y, stride);
   }
 
   void operator()(int block, int first, int count) const {
@@ -95,21 +94,20 @@ struct BlockProduct {
   }
 };
 
-// Rows that a product reads, aligned to 64 bytes, in scratch apart from that of its results.
-template <class T>
-T* RowsScratch(size_t count) {
-  auto& storage = Scratch<uint8_t>(count * sizeof(T) + 64);
-  return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(storage.data()) + 63) / 64 * 64);
+// Bytes that a product reads, aligned to 64, in scratch apart from that of its results.
+uint8_t* RowsScratch(size_t bytes) {
+  auto& storage = Scratch<uint8_t>(bytes + 64);
+  return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(storage.data()) + 63) / 64 * 64);
 }
 
 void Multiply(ThreadPool& pool, BlockProduct product, int rows) {
-  if (product.matrix.takes_tiles()) {
+  if (const RowLayout layout = product.matrix.layout(); layout != RowLayout::kPlain) {
     const int width = PaddedWidth(product.matrix.k());
-    auto* tiles = RowsScratch<uint16_t>(static_cast<size_t>(PaddedRows(rows)) * width);
+    uint8_t* arranged = RowsScratch(static_cast<size_t>(PaddedRows(rows)) * ArrangedRowBytes(layout, width));
     pool.ParallelFor(PaddedRows(rows) / kRowTile, [&](int unit, int) {
-      TileRows(static_cast<const uint16_t*>(product.x.row(0)), width, unit * kRowTile, tiles);
+      ArrangeRows(layout, static_cast<const uint16_t*>(product.x.row(0)), width, unit * kRowTile, arranged);
     });
-    product.tiles = tiles;
+    product.arranged = arranged;
   }
   const int chunks = (rows + kRowChunk - 1) / kRowChunk;
   pool.ParallelFor(product.matrix.blocks() * chunks, [&](int unit, int) {
@@ -178,16 +176,18 @@ void AddOuterProducts(const Matrix& transposed_x, const RowsBuffer& dy, int firs
                       float* dw) {
   const int k = transposed_x.n(), width = transposed_x.block_columns();
   const int stride = PaddedWidth(transposed_x.k());
-  T* rows = RowsScratch<T>(kRowChunk * static_cast<size_t>(stride));
-  const bool tiled = sizeof(T) == 2 && transposed_x.takes_tiles();
-  Transpose(dy, first, depth, left, count, stride, tiled, rows);
+  const RowLayout layout = transposed_x.layout();
+  const size_t plain_bytes = kRowChunk * static_cast<size_t>(stride) * sizeof(T);
+  uint8_t* rows = RowsScratch(plain_bytes + kRowChunk * ArrangedRowBytes(layout, stride));
+  Transpose(dy, first, depth, left, count, stride, layout == RowLayout::kTiles, reinterpret_cast<T*>(rows));
+  if (layout == RowLayout::kFloats) {
+    const auto* plain = reinterpret_cast<const uint16_t*>(rows);
+    rows += plain_bytes;
+    for (int r = 0; r < count; r += kRowTile) ArrangeRows(layout, plain, stride, r, rows);
+  }
   auto& y = Scratch<float>(static_cast<size_t>(kRowChunk) * width);
   for (int block = 0; block < transposed_x.blocks(); ++block) {
-    if (tiled) {
-      transposed_x.MultiplyTiles(block, reinterpret_cast<const uint16_t*>(rows), count, y.data(), width);
-    } else {
-      transposed_x.Multiply(block, rows, count, y.data(), width);
-    }
+    transposed_x.Multiply(block, {rows, layout != RowLayout::kPlain}, count, y.data(), width);
     for (int r = 0; r < count; ++r) {
       float* to = dw + static_cast<size_t>(left + r) * k + static_cast<size_t>(block) * width;
       const float* from = &y[static_cast<size_t>(r) * width];

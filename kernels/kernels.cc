@@ -46,9 +46,14 @@ void Matrix::PackColumns(int block, const void* transposed, Type type, ptrdiff_t
   Pack(block, rows.data());
 }
 
-void TileRows(const uint16_t* x, int padded_width, int first, uint16_t* tiles) {
+void ArrangeRows(RowLayout layout, const uint16_t* x, int padded_width, int first, void* arranged) {
   const uint16_t* rows = x + static_cast<ptrdiff_t>(first) * padded_width;
-  uint16_t* to = tiles + static_cast<ptrdiff_t>(first) * padded_width;
+  if (layout == RowLayout::kFloats) {
+    auto* to = static_cast<uint32_t*>(arranged) + static_cast<ptrdiff_t>(first) * padded_width;
+    for (ptrdiff_t i = 0; i < ptrdiff_t{kRowTile} * padded_width; ++i) to[i] = uint32_t{rows[i]} << 16;
+    return;
+  }
+  uint16_t* to = static_cast<uint16_t*>(arranged) + static_cast<ptrdiff_t>(first) * padded_width;
   for (int column = 0; column < padded_width; column += 32) {
     for (int r = 0; r < kRowTile; ++r, to += 32)
       std::memcpy(to, rows + static_cast<ptrdiff_t>(r) * padded_width + column, 32 * sizeof(uint16_t));

@@ -74,6 +74,34 @@ class WeightMatrix {
   WeightType type_;
 };
 
+// How bfloat16 rows lie that are arranged for many columns at once: products have the same bits, sooner.
+enum class RowLayout : uint8_t {
+  kPlain,   // as they are
+  kTiles,   // [rows/16][padded_width/32][16][32] (TileIndex)
+  kFloats,  // widened to float32
+};
+// With fewer rows weights are waited for, however rows lie.
+inline constexpr int kArrangedRows = 48;
+// Bytes from a row's place to the next one's; of tiles, a kRowTile-th of their rows' bytes.
+constexpr size_t ArrangedRowBytes(RowLayout layout, int padded_width) {
+  return static_cast<size_t>(padded_width) * (layout == RowLayout::kFloats ? 4 : 2);
+}
+// Where a value lies in tiles.
+constexpr size_t TileIndex(int padded_width, int row, int column) {
+  return static_cast<size_t>(row / 16) * 16 * padded_width + static_cast<size_t>(column / 32) * 512 + row % 16 * 32 +
+         column % 32;
+}
+// Arranges rows [first, first + kRowTile); `first` is a multiple of kRowTile. x and arranged begin with row 0; arranged
+// at a multiple of 64 bytes.
+void ArrangeRows(RowLayout layout, const uint16_t* x, int padded_width, int first, void* arranged);
+
+// Rows that a matrix multiplies: its plain ones, or arranged as its layout() says.
+struct InputRows {
+  InputRows(const void* data, bool arranged = false) : data(data), arranged(arranged) {}
+  const void* data;
+  bool arranged;
+};
+
 // One that multiplies unit by unit; products are y = x·Wᵀ with float32 accumulation.
 class Matrix : public WeightMatrix {
  public:
@@ -86,22 +114,11 @@ class Matrix : public WeightMatrix {
   // y[r][c] for the block's columns c (y points at the block's first), r < rows. y needs room for PaddedRows(rows)
   // rows, each with block_columns() columns; what lies beyond `rows` and columns(block) is scratch. Where type() is
   // kInt8, x holds rows as Backend::Quantise writes them, with room for PaddedRows(rows).
-  virtual void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const = 0;
+  virtual void Multiply(int block, InputRows x, int rows, float* y, ptrdiff_t y_stride) const = 0;
 
-  // Whether there is MultiplyTiles, which gives the same bits and is quicker for many rows.
-  virtual bool takes_tiles() const { return false; }
-  // As Multiply, of bfloat16 rows as TileRows lays them out.
-  virtual void MultiplyTiles(int block, const uint16_t* tiles, int rows, float* y, ptrdiff_t y_stride) const {}
+  // The layout that makes Multiply of many rows quicker; kPlain where none does.
+  virtual RowLayout layout() const { return RowLayout::kPlain; }
 };
-
-// Where a value lies in rows of bfloat16 laid out as [rows/16][padded_width/32][16][32].
-constexpr size_t TileIndex(int padded_width, int row, int column) {
-  return static_cast<size_t>(row / 16) * 16 * padded_width + static_cast<size_t>(column / 32) * 512 + row % 16 * 32 +
-         column % 32;
-}
-
-// Lays rows [first, first + kRowTile) out so; `first` is a multiple of kRowTile. x and tiles begin with row 0.
-void TileRows(const uint16_t* x, int padded_width, int first, uint16_t* tiles);
 
 struct AttentionShape {
   int heads = 0;  // of queries; a multiple of kv_heads

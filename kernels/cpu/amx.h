@@ -17,7 +17,7 @@ namespace orrery::kernels::cpu {
 bool AmxPermitted();
 
 // Panels of 32 columns: [panel][k/32][2][16 pairs of k][16 columns][2]. Padding columns and k are zeros.
-// w: the first panel; k padded to 32; x: [PaddedRows(rows)][k], or those rows as TileRows lays them out; y:
+// w: the first panel; k padded to 32; x: [PaddedRows(rows)][k], or those rows in tiles (kernels.h); y:
 // [PaddedRows(rows)] with room for 32·panels columns.
 void AmxProduct(const uint16_t* w, int k, int panels, const uint16_t* x, bool tiled, int rows, float* y,
                 ptrdiff_t y_stride);

@@ -69,9 +69,16 @@ class PanelMatrix : public Matrix {
     }
   }
 
-  void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
-    table_.product(Block(block), depth_, block_columns() / 16, static_cast<const T*>(x), rows, y, y_stride);
+  void Multiply(int block, InputRows x, int rows, float* y, ptrdiff_t y_stride) const override {
+    const int panels = block_columns() / 16;
+    if (x.arranged) {
+      table_.product_of_floats(Block(block), depth_, panels, static_cast<const float*>(x.data), rows, y, y_stride);
+    } else {
+      table_.product(Block(block), depth_, panels, static_cast<const T*>(x.data), rows, y, y_stride);
+    }
   }
+
+  RowLayout layout() const override { return sizeof(T) == 4 ? RowLayout::kPlain : RowLayout::kFloats; }
 
  private:
   // Depths are rows of `from`, of which those from `depth` on are zeros.
@@ -121,14 +128,12 @@ class AmxMatrix : public Matrix {
     }
   }
 
-  void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
-    AmxProduct(Block(block), depth_, block_columns() / 32, static_cast<const uint16_t*>(x), false, rows, y, y_stride);
+  void Multiply(int block, InputRows x, int rows, float* y, ptrdiff_t y_stride) const override {
+    AmxProduct(Block(block), depth_, block_columns() / 32, static_cast<const uint16_t*>(x.data), x.arranged, rows, y,
+               y_stride);
   }
 
-  bool takes_tiles() const override { return true; }
-  void MultiplyTiles(int block, const uint16_t* tiles, int rows, float* y, ptrdiff_t y_stride) const override {
-    AmxProduct(Block(block), depth_, block_columns() / 32, tiles, true, rows, y, y_stride);
-  }
+  RowLayout layout() const override { return RowLayout::kTiles; }
 
  private:
   uint16_t* Block(int block) const {

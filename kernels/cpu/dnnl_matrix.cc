@@ -76,7 +76,7 @@ class DnnlMatrix : public Matrix {
     stream.wait();
   }
 
-  void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
+  void Multiply(int block, InputRows x, int rows, float* y, ptrdiff_t y_stride) const override {
     omp_set_num_threads(1);
     thread_local dnnl::stream stream(Engine());
     thread_local std::vector<uint8_t> scratch;
@@ -89,7 +89,7 @@ class DnnlMatrix : public Matrix {
       const auto& plan = product.description;
       const size_t needed = plan.scratchpad_desc().get_size() + 64;
       if (scratch.size() < needed) scratch.resize(needed);
-      auto* input = static_cast<const uint8_t*>(x) + static_cast<size_t>(first) * depth_ * Size(type_);
+      auto* input = static_cast<const uint8_t*>(x.data) + static_cast<size_t>(first) * depth_ * Size(type_);
       product.primitive.execute(
           stream,
           {{DNNL_ARG_SRC, dnnl::memory(plan.src_desc(), Engine(), const_cast<uint8_t*>(input))},

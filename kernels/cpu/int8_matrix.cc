@@ -49,11 +49,11 @@ class Int8Matrix : public Matrix {
     }
   }
 
-  void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
+  void Multiply(int block, InputRows x, int rows, float* y, ptrdiff_t y_stride) const override {
     const uint8_t* base = Base(block);
     const auto* scales = reinterpret_cast<const float*>(base + block_columns() * Depth(k()));
     product_({reinterpret_cast<const int8_t*>(base), scales, static_cast<int>(Depth(k())), block_columns() / 32},
-             static_cast<const uint8_t*>(x), rows, y, y_stride);
+             static_cast<const uint8_t*>(x.data), rows, y, y_stride);
   }
 
  private:

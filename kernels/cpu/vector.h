@@ -19,7 +19,10 @@ struct VectorTable {
   void (*swiglu)(const float* gate_up, int count, int block, T* out);
   void (*add)(float* x, const float* y, int count);
   // y[r][0 … 16·panels) = x[r]·W, W in panels of sixteen columns: bfloat16 as [k/2][16][2], float32 as [k][16].
+  // Rows of x are k apart.
   void (*product)(const T* w, int k, int panels, const T* x, int rows, float* y, ptrdiff_t y_stride);
+  // The same of rows that are float32 already (RowLayout::kFloats).
+  void (*product_of_floats)(const T* w, int k, int panels, const float* x, int rows, float* y, ptrdiff_t y_stride);
   // Keys as [kv_head][dim][slot], values as [kv_head][slot][dim].
   void (*attend)(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int last);
   Backend::Peak (*maximum)(const float* logits, int count);

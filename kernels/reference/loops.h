@@ -45,8 +45,8 @@ class PlainMatrix : public Matrix {
     }
   }
 
-  void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
-    const Elements input{type_, const_cast<void*>(x)};
+  void Multiply(int block, InputRows x, int rows, float* y, ptrdiff_t y_stride) const override {
+    const Elements input{type_, const_cast<void*>(x.data)};
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < columns(block); ++c) {
         const float* w = &w_[(static_cast<size_t>(block) * block_columns() + c) * k()];
@@ -75,9 +75,9 @@ class QuantisedMatrix : public Matrix {
     }
   }
 
-  void Multiply(int block, const void* x, int rows, float* y, ptrdiff_t y_stride) const override {
+  void Multiply(int block, InputRows x, int rows, float* y, ptrdiff_t y_stride) const override {
     for (int r = 0; r < rows; ++r) {
-      const auto* input = static_cast<const uint8_t*>(x) + r * QuantisedStride(k());
+      const auto* input = static_cast<const uint8_t*>(x.data) + r * QuantisedStride(k());
       QuantisedTail tail;
       std::memcpy(&tail, input + QuantisedValues(k()), sizeof(tail));
       for (int c = 0; c < columns(block); ++c) {

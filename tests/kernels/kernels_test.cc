@@ -60,8 +60,9 @@ TEST_P(KernelsTest, ProductsAgreeWithTheReference) {
   }
 }
 
-TEST_P(KernelsTest, RowsInTilesGiveTheSameBits) {
-  if (!cpu_->NewMatrix(1, 1)->takes_tiles()) GTEST_SKIP() << "no tiles here";
+TEST_P(KernelsTest, ArrangedRowsGiveTheSameBits) {
+  const RowLayout layout = cpu_->NewMatrix(1, 1)->layout();
+  if (layout == RowLayout::kPlain) GTEST_SKIP() << "rows are best as they are";
   for (const auto& [rows, n, k] : {std::tuple{1, 5, 7}, {16, 32, 32}, {50, 100, 65}, {70, 257, 130}, {100, 65, 2100}}) {
     const auto matrix = Packed(*cpu_, n, k, Normal(static_cast<size_t>(n) * k, 1));
     const auto values = Normal(static_cast<size_t>(rows) * k, 2);
@@ -70,14 +71,18 @@ TEST_P(KernelsTest, RowsInTilesGiveTheSameBits) {
       for (int i = 0; i < k; ++i) x.Put(r, i, values[static_cast<size_t>(r) * k + i]);
     }
     const int padded = PaddedWidth(k), width = matrix->block_columns();
-    std::vector<uint16_t> tiles(static_cast<size_t>(PaddedRows(rows)) * padded);
+    std::vector<uint8_t> room(static_cast<size_t>(PaddedRows(rows)) * ArrangedRowBytes(layout, padded) + 64);
+    auto* arranged = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(room.data()) + 63) / 64 * 64);
     for (int first = 0; first < rows; first += kRowTile)
-      TileRows(static_cast<const uint16_t*>(x.row(0)), padded, first, tiles.data());
-    EXPECT_EQ(tiles[TileIndex(padded, rows - 1, k - 1)], static_cast<const uint16_t*>(x.row(rows - 1))[k - 1]);
+      ArrangeRows(layout, static_cast<const uint16_t*>(x.row(0)), padded, first, arranged);
+    const float last = layout == RowLayout::kTiles
+                           ? FromBfloat16(reinterpret_cast<uint16_t*>(arranged)[TileIndex(padded, rows - 1, k - 1)])
+                           : reinterpret_cast<float*>(arranged)[static_cast<size_t>(rows - 1) * padded + k - 1];
+    EXPECT_EQ(last, x.Get(rows - 1, k - 1));
     const auto expected = Product(*matrix, x, 0, rows);
     std::vector<float> y(static_cast<size_t>(PaddedRows(rows)) * width);
     for (int b = 0; b < matrix->blocks(); ++b) {
-      matrix->MultiplyTiles(b, tiles.data(), rows, y.data(), width);
+      matrix->Multiply(b, {arranged, true}, rows, y.data(), width);
       for (int r = 0; r < rows; ++r) {
         for (int c = 0; c < matrix->columns(b); ++c) {
           const size_t at = static_cast<size_t>(r) * n + static_cast<size_t>(b) * width + c;
