@@ -10,9 +10,6 @@ namespace orrery::reasoning {
 namespace {
 
 constexpr std::string_view kFence = "```";
-constexpr std::array kMarkers = {kCode,   kReasoning,   kEndOfStep, kEndOfCode,
-                                 kOutput, kEndOfOutput, kAnswer,    kEndOfAnswer};
-
 // A line that begins with one of these is a new turn or a new problem, in code and in an answer.
 constexpr std::array<std::string_view, 10> kNewTurn = {"Question:", "Problem:",     "User:",        "Assistant:",
                                                        "Human:",    "Solution:",    "<|im_start|>", "<|im_end|>",

@@ -4,6 +4,7 @@
 // The grammar of a step (rStar-Math's text protocol, METHODS A1): what a policy wrote up to a stop string becomes a
 // Step or a reason why not. Steps are Python that is run, or, for comparison, sentences that nobody runs.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -23,8 +24,8 @@ inline constexpr std::string_view kOutput = "<output>";
 inline constexpr std::string_view kEndOfOutput = "<end_of_output>";
 inline constexpr std::string_view kAnswer = "<answer>";
 inline constexpr std::string_view kEndOfAnswer = "<end_of_answer>";
-inline constexpr std::string_view kMarkers[] = {kCode,   kReasoning,   kEndOfStep, kEndOfCode,
-                                                kOutput, kEndOfOutput, kAnswer,    kEndOfAnswer};
+inline constexpr std::array kMarkers = {kCode,   kReasoning,   kEndOfStep, kEndOfCode,
+                                        kOutput, kEndOfOutput, kAnswer,    kEndOfAnswer};
 
 // What a solution's steps are.
 enum class StepForm : uint8_t {

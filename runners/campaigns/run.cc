@@ -15,6 +15,7 @@
 #include "base/paths.h"
 #include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/verifier.h"
+#include "runners/campaigns/libraries.h"
 #include "runners/campaigns/outputs.h"
 #include "runners/campaigns/plan.h"
 #include "runners/common/disk_space.h"
@@ -374,6 +375,8 @@ StatusOr<CampaignEnd> RunOneCampaign(const schema::ResolvedConfig& given, const 
     return end;
   }
 
+  ORRERY_ASSIGN_OR_RETURN(const std::string versions, LibraryVersions(PythonEnvironment()));
+  ORRERY_RETURN_IF_ERROR(ClaimLibraries(*store, versions));
   ORRERY_ASSIGN_OR_RETURN(const auto earlier, EarlierRun(*plan.config->run()));
   ORRERY_ASSIGN_OR_RETURN(Tools tools, LoadTools(plan, surroundings.models));
   ORRERY_RETURN_IF_ERROR(CheckCheckers(*plan.problems, *tools.sandboxes.front()));

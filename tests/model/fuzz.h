@@ -4,9 +4,12 @@
 // Drives a libFuzzer entry with seeded mutations of given inputs, so that a fuzz target is also an ordinary test. The
 // same file compiled by clang with -fsanitize=fuzzer and -DORRERY_LIBFUZZER takes its inputs from libFuzzer instead.
 //
-// ORRERY_FUZZ_RUNS sets the number of inputs (default: the target's own), ORRERY_FUZZ_SEED the first seed.
+// ORRERY_FUZZ_RUNS sets the number of inputs (default: the target's own), ORRERY_FUZZ_SECONDS a time in its place,
+// ORRERY_FUZZ_SEED the first seed.
 
+#include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <random>
 #include <string>
@@ -20,6 +23,22 @@ inline uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   const char* value = std::getenv(name);
   return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
 }
+
+// How long a target goes on: so many inputs, or so long a time where the environment says one, which the tests of a
+// target that has several share.
+class Budget {
+ public:
+  explicit Budget(uint64_t inputs, uint64_t tests = 1)
+      : inputs_(inputs),
+        seconds_(FromEnvironment("ORRERY_FUZZ_SECONDS", 0)),
+        end_(std::chrono::steady_clock::now() + std::chrono::milliseconds(1000 * seconds_ / tests)) {}
+
+  bool Allows(uint64_t input) const { return seconds_ > 0 ? std::chrono::steady_clock::now() < end_ : input < inputs_; }
+
+ private:
+  const uint64_t inputs_, seconds_;
+  const std::chrono::steady_clock::time_point end_;
+};
 
 // Between one and eight edits: bits flipped, bytes and numbers of 4 or 8 bytes replaced by telling values, pieces cut,
 // doubled, moved.
@@ -77,8 +96,10 @@ inline int Drive(const std::vector<std::string>& seeds, uint64_t runs) {
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
   };
   for (const std::string& seed : seeds) one(seed);
-  for (uint64_t i = 0, end = FromEnvironment("ORRERY_FUZZ_RUNS", runs); i < end; ++i)
-    one(Mutate(seeds[random() % seeds.size()], random));
+  const Budget budget(FromEnvironment("ORRERY_FUZZ_RUNS", runs));
+  uint64_t inputs = 0;
+  for (; budget.Allows(inputs); ++inputs) one(Mutate(seeds[random() % seeds.size()], random));
+  std::printf("%llu inputs\n", static_cast<unsigned long long>(inputs));
   return 0;
 }
 

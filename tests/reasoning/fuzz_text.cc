@@ -16,6 +16,7 @@
 #include "reasoning/problem.h"
 #include "reasoning/step.h"
 #include "reasoning/text.h"
+#include "tests/model/fuzz.h"
 
 namespace orrery::reasoning {
 namespace {
@@ -102,7 +103,9 @@ int main() {
   const orrery::RandomStream random{1, 2};
   uint32_t draw = 0;
   const auto below = [&](size_t n) { return n == 0 ? 0 : random.Bits(orrery::Purpose::kShuffle, draw++) % n; };
-  for (int round = 0; round < 60000; ++round) {
+  const orrery::fuzz::Budget budget(60000);
+  uint64_t inputs = 0;
+  for (; budget.Allows(inputs); ++inputs) {
     std::string input = kSeeds[below(kSeeds.size())];
     for (size_t edits = below(8); edits > 0; --edits) {
       const size_t at = below(input.size() + 1);
@@ -116,6 +119,6 @@ int main() {
     }
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
   }
-  std::printf("fuzz_text: 60000 inputs\n");
+  std::printf("%llu inputs\n", static_cast<unsigned long long>(inputs));
   return 0;
 }

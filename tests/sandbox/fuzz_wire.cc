@@ -11,6 +11,7 @@
 #include <string>
 
 #include "sandbox/wire.h"
+#include "tests/model/fuzz.h"
 
 namespace {
 
@@ -56,7 +57,9 @@ int main() {
   const std::string seeds[] = {Encode(StepRequest{{{"a", 1}, {"bc", 2}}, {"d", 3}}), Encode(StepResult{}),
                                Encode(Ready{"e", {{"f", true, "g"}}}),
                                Encode(Setup{1, 2, 3, 4, 5, true, "h", "i", "j", "k", "l"})};
-  for (int i = 0; i < 100000; ++i) {
+  const orrery::fuzz::Budget budget(100000);
+  uint64_t inputs = 0;
+  for (; budget.Allows(inputs); ++inputs) {
     std::string bytes = seeds[random() % std::size(seeds)];
     for (uint64_t changes = random() % 5; changes > 0; --changes) {
       const size_t at = bytes.empty() ? 0 : random() % bytes.size();
@@ -72,6 +75,6 @@ int main() {
     }
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   }
-  std::puts("100000 inputs");
+  std::printf("%llu inputs\n", static_cast<unsigned long long>(inputs));
 }
 #endif
