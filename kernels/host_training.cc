@@ -178,7 +178,8 @@ void AddOuterProducts(const Matrix& transposed_x, const RowsBuffer& dy, int firs
   const int stride = PaddedWidth(transposed_x.k());
   const RowLayout layout = transposed_x.layout();
   const size_t plain_bytes = kRowChunk * static_cast<size_t>(stride) * sizeof(T);
-  uint8_t* rows = RowsScratch(plain_bytes + kRowChunk * ArrangedRowBytes(layout, stride));
+  const size_t wide_bytes = layout == RowLayout::kFloats ? kRowChunk * ArrangedRowBytes(layout, stride) : 0;
+  uint8_t* rows = RowsScratch(plain_bytes + wide_bytes);
   Transpose(dy, first, depth, left, count, stride, layout == RowLayout::kTiles, reinterpret_cast<T*>(rows));
   if (layout == RowLayout::kFloats) {
     const auto* plain = reinterpret_cast<const uint16_t*>(rows);
