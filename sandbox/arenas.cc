@@ -70,9 +70,14 @@ void UseHugePages() {
 
 void UseOrdinaryPages() {
   arenas.huge = false;
-  mallopt(M_TOP_PAD, kOrdinaryTopPad);
   // The free end of the heap goes back when a piece next to it is freed; malloc_trim would tear holes into huge pages.
   mallopt(M_TRIM_THRESHOLD, kOrdinaryTopPad);
+  SettleHeap();
+}
+
+void SettleHeap() {
+  mallopt(M_TOP_PAD, kOrdinaryTopPad);  // whatever is set, it first merges the small pieces that were freed
+  // A piece larger than those: they are put in their order while it is looked for.
   void* volatile piece = malloc(kOrdinaryTopPad - (8 << 10));  // volatile: else the compiler drops the pair
   free(piece);
 }

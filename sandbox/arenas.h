@@ -13,4 +13,7 @@ void UseHugePages();
 // back.
 void UseOrdinaryPages();
 
+// Last of all: merges what was freed piece by piece, which else the first large allocation of every fork would do.
+void SettleHeap();
+
 }  // namespace orrery::sandbox

@@ -54,21 +54,28 @@ int AddRules(scmp_filter_ctx filter) {
 
 }  // namespace
 
-StatusOr<int> LoadFilter() {
+std::optional<int> LoadFilter(std::string& reason) {
   // Never released: that may close the descriptor it hands out, and this runs once in a process.
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-  if (filter == nullptr) return Unavailable("libseccomp cannot make a filter");
+  if (filter == nullptr) {
+    reason = "libseccomp cannot make a filter";
+    return {};
+  }
   int error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
   if (error == 0) error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 1);
   if (error == 0) error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
   if (error == 0) error = AddRules(filter);
   if (error == 0) error = seccomp_load(filter);
-  if (error != 0)
-    return Unavailable("the kernel refuses the system call filter ({}); it needs Linux 5.9 or newer",
-                       std::strerror(-error));
+  if (error != 0) {
+    reason = std::string("the kernel refuses the system call filter (") + std::strerror(-error) +
+             "); it needs Linux 5.9 or newer";
+    return {};
+  }
   const int listener = seccomp_notify_fd(filter);
-  if (listener < 0)
-    return Unavailable("the kernel gives no descriptor to grant forks on ({})", std::strerror(-listener));
+  if (listener < 0) {
+    reason = std::string("the kernel gives no descriptor to grant forks on (") + std::strerror(-listener) + ")";
+    return {};
+  }
   return listener;
 }
 

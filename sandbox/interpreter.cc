@@ -24,13 +24,16 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <sstream>
+#include <string>
 
 #include "sandbox/arenas.h"
 #include "sandbox/filter.h"
 #include "sandbox/fixed_world.h"
 #include "sandbox/landlock.h"
 #include "sandbox/mappings.h"
+#include "sandbox/sealed.h"
 #include "sandbox/step_protocol.h"
 
 namespace orrery::sandbox {
@@ -67,18 +70,10 @@ PyObject* SealedFunction(PyObject*, PyObject* bytes) {
   char* data = nullptr;
   Py_ssize_t size = 0;
   if (PyBytes_AsStringAndSize(bytes, &data, &size) != 0) return nullptr;
-  const int file = memfd_create("archive", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  Py_ssize_t done = 0;
-  while (file >= 0 && done < size) {
-    const ssize_t written = write(file, data + done, static_cast<size_t>(size - done));
-    if (written <= 0) break;
-    done += written;
-  }
+  const std::span<const char> piece(data, static_cast<size_t>(size));
+  const int file = SealedFile({&piece, 1});
   void* memory = MAP_FAILED;
-  if (file >= 0 && done == size &&
-      fcntl(file, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0) {
-    memory = mmap(nullptr, static_cast<size_t>(std::max<Py_ssize_t>(size, 1)), PROT_READ, MAP_SHARED, file, 0);
-  }
+  if (file >= 0) memory = mmap(nullptr, std::max<size_t>(piece.size(), 1), PROT_READ, MAP_SHARED, file, 0);
   const int reason = errno;
   if (file >= 0) close(file);
   if (memory == MAP_FAILED) return PyErr_Format(PyExc_OSError, "no sealed memory: %s", std::strerror(reason));
@@ -302,7 +297,7 @@ int Main(int argc, char** argv) {
   StartPython(argv[2]);
   const Helpers helpers = Warm(argv[1]);
   UseOrdinaryPages();
-  JoinMappings();
+  ShareLibraryData();
   ResetClock();
   LimitResources(std::strtoull(argv[3], nullptr, 10), !parent_death);
   const int opened = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -310,12 +305,14 @@ int Main(int argc, char** argv) {
   const int null = opened < 0 ? -1 : fcntl(opened, F_DUPFD_CLOEXEC, kGivenReportFd);
   if (null < 0) Die("/dev/null", std::strerror(errno));
   const int landlock = ForbidFiles();
-  const auto listener = LoadFilter();
-  if (!listener.ok()) Die("isolation", Message(listener.status()));
+  std::string reason;
+  const auto listener = LoadFilter(reason);
+  if (!listener) Die("isolation", reason);
   SendListener(*listener, landlock);
   // Guests' standard error goes nowhere; until here it carried what kept us from starting.
   if (dup2(null, STDERR_FILENO) < 0) Die("standard error", std::strerror(errno));
   CloseFrom(kReportFd + 1);
+  SettleHeap();
   Serve(helpers, {std::strtoull(argv[4], nullptr, 10), parent_death});
 }
 

@@ -2,85 +2,77 @@
 #include "sandbox/mappings.h"
 
 #include <sys/mman.h>
-#include <sys/syscall.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <ranges>
+#include <span>
 #include <vector>
+
+#include "sandbox/sealed.h"
 
 namespace orrery::sandbox {
 namespace {
 
-struct Range {
+// What follows a library's data without a file is its zeroed data, unless it is larger: then it is a heap.
+constexpr uintptr_t kLargestZeroed = uintptr_t{1} << 20;
+
+struct Mapping {
   uintptr_t begin = 0, end = 0;
-  size_t size() const { return end - begin; }
+  char access[5] = {};
+  char path[2] = {};  // how it begins
 };
 
-// Private mappings of files that hold pages of this process's own and nothing executable.
-std::vector<Range> WrittenTo() {
-  std::vector<Range> ranges;
+// Whether it is a library's data, or the zeroed data after it: private, nothing executable.
+bool IsData(const Mapping& mapping, const std::vector<std::span<const char>>& found) {
+  if (mapping.access[0] != 'r' || mapping.access[2] != '-' || mapping.access[3] != 'p') return false;
+  if (mapping.path[0] != '\0') return mapping.path[0] == '/';
+  const bool follows =
+      !found.empty() && reinterpret_cast<uintptr_t>(found.back().data() + found.back().size()) == mapping.begin;
+  return follows && mapping.end - mapping.begin <= kLargestZeroed;
+}
+
+// Libraries' data that holds pages of this process's own, neighbours as one piece.
+std::vector<std::span<const char>> WrittenTo() {
+  std::vector<std::span<const char>> found;
   std::FILE* file = std::fopen("/proc/self/smaps", "re");
-  if (file == nullptr) return ranges;
-  Range range;
-  bool of_file = false;
+  if (file == nullptr) return found;
+  Mapping mapping;
   char line[1024];
   while (std::fgets(line, sizeof line, file) != nullptr) {
-    Range next;  // "Anonymous" begins like a number
-    char access[5] = {}, path[2] = {};
+    Mapping next;  // "Anonymous" begins like a number
     unsigned long kilobytes = 0;
-    if (std::sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %*s %1s", &next.begin, &next.end, access, path) >= 3) {
-      range = next;
-      of_file = path[0] == '/' && access[0] == 'r' && access[2] == '-' && access[3] == 'p';
-    } else if (of_file && std::sscanf(line, "Anonymous: %lu", &kilobytes) == 1 && kilobytes > 0) {
-      ranges.push_back(range);
+    if (std::sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %*s %1s", &next.begin, &next.end, next.access,
+                    next.path) >= 3) {
+      mapping = next;
+    } else if (std::sscanf(line, "Anonymous: %lu", &kilobytes) == 1 && kilobytes > 0 && IsData(mapping, found)) {
+      const auto* begin = reinterpret_cast<const char*>(mapping.begin);
+      if (!found.empty() && found.back().data() + found.back().size() == begin) {
+        found.back() = {found.back().data(), found.back().size() + (mapping.end - mapping.begin)};
+      } else {
+        found.emplace_back(begin, mapping.end - mapping.begin);
+      }
     }
   }
   std::fclose(file);
-  return ranges;
-}
-
-// In one piece, since what the C library or this program keeps there is gone until it is copied back.
-void Replace(const Range& range, const char* saved) {
-  register long flags asm("r10") = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-  register long file asm("r8") = -1;
-  register long offset asm("r9") = 0;
-  long result = SYS_mmap;
-  uintptr_t to = range.begin;
-  const char* from = saved;
-  size_t size = range.size();
-  asm volatile(
-      "mov %[from], %%r12\n\t"
-      "mov %[size], %%rsi\n\t"
-      "mov %[protection], %%edx\n\t"
-      "syscall\n\t"
-      "cmp %%rdi, %%rax\n\t"
-      "jne 1f\n\t"
-      "mov %%r12, %%rsi\n\t"
-      "mov %[size], %%rcx\n\t"
-      "cld\n\t"
-      "rep movsb\n\t"
-      "1:"
-      : "+a"(result), "+D"(to)
-      : [from] "r"(from), [size] "r"(size), [protection] "i"(PROT_READ | PROT_WRITE), "r"(flags), "r"(file), "r"(offset)
-      : "rsi", "rdx", "rcx", "r11", "r12", "memory", "cc");
+  return found;
 }
 
 }  // namespace
 
-void JoinMappings() {
-  const std::vector<Range> ranges = WrittenTo();
-  size_t largest = 0;
-  for (const Range& range : ranges) largest = std::max(largest, range.size());
-  std::vector<char> saved(largest);
-  // From above: what is put in joins the older piece above it, and the next one that.
-  for (const Range& range : ranges | std::views::reverse) {
-    std::memcpy(saved.data(), reinterpret_cast<const void*>(range.begin), range.size());
-    Replace(range, saved.data());
+void ShareLibraryData() {
+  const auto pieces = WrittenTo();
+  // From here until all is mapped nothing may change in those pieces, of which the C library's heap is one: system calls
+  // alone.
+  const int file = SealedFile(pieces);
+  if (file < 0) return;
+  off_t offset = 0;
+  for (const auto& piece : pieces) {
+    mmap(const_cast<char*>(piece.data()), piece.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, offset);
+    offset += static_cast<off_t>(piece.size());
   }
+  close(file);
 }
 
 }  // namespace orrery::sandbox

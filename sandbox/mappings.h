@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The warm interpreter's memory in few pieces. A fork copies every mapping that holds pages of the process's own, and
-// with every nested fork the kernel's bookkeeping of each grows by a link; a library brings two or three of them.
+// Makes the warm interpreter cheap to fork: the kernel keeps a chain for each mapping that holds memory of its own, which
+// grows by a link with every nested fork.
 
 namespace orrery::sandbox {
 
-// Puts ordinary memory with the same contents in the place of what libraries have written to, so that neighbours become
-// one mapping. Libraries' tables that were read-only after their relocation are writable from then on; whoever could
-// write there runs native code already. One thread, before any fork; where it cannot be done nothing changes.
-void JoinMappings();
+// Moves the libraries' data, as it stands, into a sealed file that is mapped in its place: a fork then has such a chain
+// only for what it writes to. Read-only data becomes writable (a copy of the process's own). Where the kernel refuses,
+// all stays as it was, and forks cost more. Call it once, while no other thread runs.
+void ShareLibraryData();
 
 }  // namespace orrery::sandbox

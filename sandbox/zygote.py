@@ -44,6 +44,8 @@ sympy.solvers.recurr sympy.solvers.solveset sympy.stats sympy.utilities.iterable
 # that asks.
 IMPORTS = _orrery.imports.split()
 
+REHEARSALS = 20  # Python adapts a function to what it is called with after some eight calls
+
 NOT_ARCHIVED = {"tests", "testing", "benchmarks", "plotting", "f2py", "distutils", "codegen", "autolev", "pyinstaller", "__pycache__"}
 
 
@@ -225,6 +227,19 @@ def describe(error):
     return type(error).__name__.encode("utf-8", "backslashreplace")
 
 
+def _rehearse():
+    """Steps as the interpreter's loop runs them: what a first one writes and looks up is done once, not in every fork."""
+    world = {"__name__": "__main__", "__builtins__": builtins}
+    for number in range(REHEARSALS):
+        prepare(number)
+        exec(compile_step(b"total = 0\nfor i in range(3):\n    total += i / 2\nprint(f'{total:.2f}', [total], end='')\n"), world)
+        flush()
+    try:
+        exec(compile_step(b"1 / 0"), world)
+    except ZeroDivisionError as error:
+        describe(error)
+
+
 for _name in PRELOADED:
     importlib.import_module(_name)
 for _name in IMPORTS:
@@ -248,5 +263,6 @@ sys.modules["__main__"] = _main
 main = _main.__dict__
 
 _close_doors(_archive)
+_rehearse()
 gc.collect()
 gc.freeze()
