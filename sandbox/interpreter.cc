@@ -46,6 +46,7 @@ struct Helpers {
   PyObject* prepare = nullptr;
   PyObject* flush = nullptr;
   PyObject* describe = nullptr;
+  PyObject* rehearse = nullptr;
 };
 
 [[noreturn]] void Die(std::string_view what, std::string_view why) {
@@ -143,7 +144,7 @@ Helpers Warm(const char* script) {
     if (item == nullptr) Die(script, std::string("defines no ") + what);
     return item;
   };
-  return {get("main"), get("compile_step"), get("prepare"), get("flush"), get("describe")};
+  return {get("main"), get("compile_step"), get("prepare"), get("flush"), get("describe"), get("rehearse")};
 }
 
 void Limit(int resource, rlim_t value) {
@@ -297,7 +298,12 @@ int Main(int argc, char** argv) {
   StartPython(argv[2]);
   const Helpers helpers = Warm(argv[1]);
   UseOrdinaryPages();
-  ShareLibraryData();
+  JoinMappings();
+  // After that: what steps write to is known to the kernel as such.
+  if (PyObject_CallNoArgs(helpers.rehearse) == nullptr) {
+    PyErr_Print();
+    Die(argv[1], "cannot rehearse a step");
+  }
   ResetClock();
   LimitResources(std::strtoull(argv[3], nullptr, 10), !parent_death);
   const int opened = open("/dev/null", O_RDWR | O_CLOEXEC);

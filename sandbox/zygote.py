@@ -2,7 +2,7 @@
 """Warms the sandbox's interpreter: run once by sandbox/interpreter.cc, before the walls close behind it.
 
 Leaves in its namespace what the interpreter's loop calls for each step: `main` (the step's globals), `compile_step`, `prepare`,
-`describe` and `flush`. Nothing can be opened later, so whatever a step may import is loaded here or kept in the archive.
+`describe`, `flush` and `rehearse`. Nothing can be opened later, so whatever a step may import is loaded here or kept in the archive.
 """
 
 import builtins
@@ -227,7 +227,7 @@ def describe(error):
     return type(error).__name__.encode("utf-8", "backslashreplace")
 
 
-def _rehearse():
+def rehearse():
     """Steps as the interpreter's loop runs them: what a first one writes and looks up is done once, not in every fork."""
     world = {"__name__": "__main__", "__builtins__": builtins}
     for number in range(REHEARSALS):
@@ -238,6 +238,8 @@ def _rehearse():
         exec(compile_step(b"1 / 0"), world)
     except ZeroDivisionError as error:
         describe(error)
+    gc.collect()
+    gc.freeze()
 
 
 for _name in PRELOADED:
@@ -263,6 +265,5 @@ sys.modules["__main__"] = _main
 main = _main.__dict__
 
 _close_doors(_archive)
-_rehearse()
 gc.collect()
 gc.freeze()
