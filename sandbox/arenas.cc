@@ -7,7 +7,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
@@ -18,11 +20,20 @@ constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kBlock = size_t{16} << 20;
 constexpr int kHeap = 96 << 20;  // the warm interpreter's share of the C library's heap is about half of it
 constexpr int kOrdinaryTopPad = 128 << 10;
+constexpr size_t kLargestHole = 120 << 10;  // below what the C library maps apart
 
 struct Arenas {
   bool huge = true;
   char* next = nullptr;  // the rest of the current block
   char* end = nullptr;
+  std::array<char*, 64> blocks{};
+  size_t block_count = 0;
+
+  bool Holds(const void* memory) const {
+    const auto* address = static_cast<const char*>(memory);
+    return std::any_of(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(block_count),
+                       [&](const char* block) { return address >= block && address < block + kBlock; });
+  }
 };
 
 void* Map(size_t size) {
@@ -31,11 +42,13 @@ void* Map(size_t size) {
 }
 
 bool StartBlock(Arenas& arenas) {
+  if (arenas.block_count == arenas.blocks.size()) return false;
   auto* memory = static_cast<char*>(Map(kBlock + kHugePage));
   if (memory == nullptr) return false;
   const auto address = reinterpret_cast<uintptr_t>(memory);
   arenas.next = memory + (kHugePage - address % kHugePage) % kHugePage;
   arenas.end = arenas.next + kBlock;
+  arenas.blocks[arenas.block_count++] = arenas.next;
   madvise(arenas.next, kBlock, MADV_HUGEPAGE);  // a kernel without huge pages only makes forks slower
   return true;
 }
@@ -52,6 +65,31 @@ void* Allocate(void* context, size_t size) {
 void Free(void*, void* arena, size_t size) { munmap(arena, size); }
 
 Arenas arenas;
+
+constexpr size_t kLargestSmallObject = 512;  // what Python takes from its arenas, in classes of 16 bytes
+constexpr size_t kSmallestPiece = 24;
+
+// Takes what is free in the arenas on huge pages, for good.
+void FillArenas() {
+  for (size_t size = 16; size <= kLargestSmallObject; size += 16) {
+    const void* object = nullptr;
+    do {
+      object = PyObject_Malloc(size);
+    } while (object != nullptr && arenas.Holds(object));
+  }
+}
+
+// The same for the C library's heap up to where it now ends.
+void FillHeap() {
+  const void* top = sbrk(0);
+  for (size_t size = kLargestHole; size >= kSmallestPiece; size -= size > 1024 ? size / 8 : 16) {
+    void* piece = nullptr;
+    do {
+      piece = malloc(size);
+    } while (piece != nullptr && piece < top);
+    free(piece);
+  }
+}
 
 }  // namespace
 
@@ -80,6 +118,8 @@ void SettleHeap() {
   // A piece larger than those: they are put in their order while it is looked for.
   void* volatile piece = malloc(kOrdinaryTopPad - (8 << 10));  // volatile: else the compiler drops the pair
   free(piece);
+  FillArenas();
+  FillHeap();
 }
 
 }  // namespace orrery::sandbox

@@ -13,7 +13,9 @@ void UseHugePages();
 // back.
 void UseOrdinaryPages();
 
-// Last of all: merges what was freed piece by piece, which else the first large allocation of every fork would do.
+// Merges what was freed piece by piece, which else the first large allocation of every fork would do, and leaves no
+// hole in the huge pages: what a step makes lies together in new memory. A page written to in a huge one costs the fork
+// that writes its 512 entries, and every fork after it.
 void SettleHeap();
 
 }  // namespace orrery::sandbox

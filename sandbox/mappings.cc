@@ -95,8 +95,8 @@ void JoinCode() {
 
 void JoinMappings() {
   const auto pieces = WrittenTo();
-  // From here until all is mapped nothing may change in those pieces, of which the C library's heap is one: system calls
-  // alone.
+  // From here until all is mapped nothing may change in those pieces, of which the C library's heap is one: system
+  // calls alone.
   const int file = SealedFile(pieces);
   if (file < 0) return;
   off_t offset = 0;

@@ -45,10 +45,10 @@ constexpr rlim_t kStackBytes = rlim_t{8} << 20;
                                           setup.walls ? "0" : "1",
                                           setup.imports.c_str(),
                                           nullptr};
-  // One thread for OpenBLAS, which would otherwise start them while it is loaded. Symbols are found at the start, not by
-  // every step anew.
-  std::array<const char*, 5> environment = {"OPENBLAS_NUM_THREADS=1", "LD_BIND_NOW=1", "LC_ALL=C.UTF-8", "PATH=/usr/bin",
-                                            nullptr};
+  // One thread for OpenBLAS, which would otherwise start them while it is loaded. Symbols are found at the start, not
+  // by every step anew.
+  std::array<const char*, 5> environment = {"OPENBLAS_NUM_THREADS=1", "LD_BIND_NOW=1", "LC_ALL=C.UTF-8",
+                                            "PATH=/usr/bin", nullptr};
   execve(arguments[0], const_cast<char**>(arguments.data()), const_cast<char**>(environment.data()));
   dprintf(2, "%s: cannot be started (%s)\n", arguments[0], strerror(errno));
   _exit(127);

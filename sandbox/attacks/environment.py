@@ -3,4 +3,4 @@
 # expected: ok
 import os
 
-print("ESCAPED" if set(os.environ) - {"OPENBLAS_NUM_THREADS", "LC_ALL", "PATH", "LC_CTYPE"} else "nothing")
+print("ESCAPED" if set(os.environ) - {"OPENBLAS_NUM_THREADS", "LD_BIND_NOW", "LC_ALL", "PATH", "LC_CTYPE"} else "nothing")

@@ -19,7 +19,8 @@ struct Process {
   pid_t parent = 0;
   char state = 0;  // 'Z': ended, not yet waited for
   std::string name;
-  uint64_t ticks = 0;  // of the processor, in user mode; from 0 in a fork
+  uint64_t faults = 0;  // pages that had to be mapped for it; from 0 in a fork
+  uint64_t ticks = 0;   // of the processor, in user mode; from 0 in a fork
 };
 
 inline std::vector<Process> AllProcesses() {
@@ -38,7 +39,9 @@ inline std::vector<Process> AllProcesses() {
     process.name = stat.substr(open + 1, close - open - 1);
     if (!(rest >> process.state >> process.parent)) continue;
     std::string skipped;
-    for (int field = 5; field < 14; ++field) rest >> skipped;
+    for (int field = 5; field < 10; ++field) rest >> skipped;
+    rest >> process.faults;
+    for (int field = 11; field < 14; ++field) rest >> skipped;
     rest >> process.ticks;
     found.push_back(process);
   }

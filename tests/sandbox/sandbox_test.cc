@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "sandbox/attacks.h"
+#include "tests/sandbox/processes.h"
 
 namespace orrery::sandbox {
 namespace {
@@ -240,6 +242,28 @@ TEST(SandboxStart, TheGuardsSayWhatIsActive) {
         "fixed addresses", "cgroup memory", "cgroup pids"}) {
     EXPECT_NE(all.find(part), std::string::npos) << part << " is not in\n" << all;
   }
+}
+
+// What a step costs is the pages its fork must map: some 170 for a first step and for those after it. Were the warm
+// interpreter left as Python leaves it, a first step would take 490.
+TEST(SandboxCost, AStepMapsFewPages) {
+  auto sandbox = Sandbox::Start(Options());
+  ASSERT_TRUE(sandbox.ok()) << sandbox.status();
+  const auto before = Descendants("interpreter");
+  StepRequest request;
+  for (const uint64_t seed : {1, 2, 3}) {
+    request.step = {"x = 6 * 7\nprint(x)", seed};
+    EXPECT_EQ((*sandbox)->Run(request).verdict, Verdict::kOk);
+    request.parents.push_back(request.step);
+  }
+  size_t steps = 0;
+  for (const auto& process : Family()) {
+    if (process.name != "interpreter" || std::ranges::find(before, process.pid) != before.end()) continue;
+    ++steps;
+    EXPECT_GT(process.faults, 20U);
+    EXPECT_LT(process.faults, 300U);
+  }
+  EXPECT_EQ(steps, 3U);
 }
 
 TEST(SandboxStart, WhatIsMissingIsNamed) {
