@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a step may import, and what a control group may hold: as the settings say, and told where they cannot be met.
+// What a step may import: as the setting says, and told where it cannot be met.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -7,7 +7,6 @@
 #include <fstream>
 
 #include "base/paths.h"
-#include "sandbox/control_group.h"
 #include "sandbox/packages.h"
 #include "sandbox/sandbox.h"
 
@@ -60,54 +59,6 @@ TEST(Packages, WhatIsNotInstalledIsNamed) {
   EXPECT_EQ(*InstalledPackages("", folder), "");
   for (const char* bad : {"../numpy", "numpy.linalg", "a;b", "?", "1st"})
     EXPECT_EQ(InstalledPackages(bad, folder).status().code(), absl::StatusCode::kInvalidArgument) << bad;
-}
-
-std::string Line(const fs::path& file) {
-  std::ifstream stream(file);
-  std::string line;
-  std::getline(stream, line);
-  return line;
-}
-
-TEST(ControlGroups, TheGuardsNameBothControllers) {
-  const auto group = ControlGroup::Make("", {uint64_t{1} << 30, 64});
-  ASSERT_TRUE(group.ok()) << group.status();
-  ASSERT_EQ(group->guards().size(), 2U);
-  EXPECT_EQ(group->guards()[0].name, "cgroup memory");
-  EXPECT_EQ(group->guards()[1].name, "cgroup pids");
-  for (const auto& guard : group->guards()) EXPECT_FALSE(guard.detail.empty());
-}
-
-TEST(ControlGroups, OneThatIsNotThereIsNamed) {
-  const auto status = ControlGroup::Make("/no/such/group", {uint64_t{1} << 30, 64}).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_NE(Message(status).find("sandbox.control_group"), std::string::npos) << status;
-}
-
-// Where ORRERY_TEST_CONTROL_GROUP names a group that may be divided (a service with Delegate=yes, or root's).
-TEST(ControlGroups, HoldsTheSandboxAndGoesWithIt) {
-  const char* parent = std::getenv("ORRERY_TEST_CONTROL_GROUP");
-  if (parent == nullptr) GTEST_SKIP() << "ORRERY_TEST_CONTROL_GROUP is not set: no group may be divided here";
-  auto options = With("");
-  options.control_group = parent;
-  auto sandbox = Sandbox::Start(options);
-  ASSERT_TRUE(sandbox.ok()) << sandbox.status();
-  EXPECT_EQ(Output(**sandbox, "print(1)"), "1\n");
-  std::vector<fs::path> folders;
-  for (const auto& entry : fs::recursive_directory_iterator("/sys/fs/cgroup")) {
-    const std::string name = entry.path().filename().string();
-    if (entry.is_directory() && name.starts_with("orrery-sandbox-" + std::to_string(getpid()) + "-"))
-      folders.push_back(entry.path());
-  }
-  ASSERT_FALSE(folders.empty());
-  for (const auto& folder : folders) EXPECT_NE(Line(folder / "cgroup.procs"), "") << folder;
-  for (const auto& guard : (*sandbox)->Guards()) {
-    if (guard.name.starts_with("cgroup")) {
-      EXPECT_TRUE(guard.active) << guard.detail;
-    }
-  }
-  sandbox->reset();
-  for (const auto& folder : folders) EXPECT_FALSE(fs::exists(folder)) << folder;
 }
 
 }  // namespace
