@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two rounds of evolution as a user runs them, on a real model that was taught three problems first so that its search
-// finds something to learn; a kill in the middle changes nothing; and an evaluation tells what was trained on.
+// Two rounds of evolution as a user runs them, on a real model that was taught three problems first, rightly and
+// wrongly, so that its search finds something to learn and something to prefer; a kill in the middle changes nothing;
+// the second search asks the first round's preference model; and an evaluation tells what was trained on.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -38,27 +39,33 @@ std::vector<std::string> WithSettings(std::vector<std::string> arguments, const 
   return arguments;
 }
 
-// smollm2-135m-instruct, which solves nothing by itself, after it has learnt three problems by heart.
+// What a file teaches of a question: to take the two pears away, or to add them, in words that differ enough for a
+// pair.
+Json Lesson(int number, bool right) {
+  const std::string asked = std::to_string(number - 2), left = std::to_string(right ? number - 2 : number + 2);
+  return {{"problem", asked},
+          {"question", QuestionOf(number)},
+          {"prompt", QuestionOf(number)},
+          {"completion", "<code>\n# Step 1: " +
+                             (right ? "What is left\nprint(" + std::to_string(number) + " - "
+                                    : "She puts two more pears beside them\nprint(" + std::to_string(number) + " + ") +
+                             "2)\n<end_of_code>\n<output>" + left + "<end_of_output>\n<answer>\\boxed{" + left +
+                             "}\n<end_of_answer>\n"}};
+}
+
+// smollm2-135m-instruct, which solves nothing by itself, after it has learnt by heart what to do with pears.
 class Evolve : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     const fs::path data = FreshPath("by_heart.jsonl"), out = FreshPath("base");
     std::ofstream file(data);
     for (const int number : {7, 9, 30}) {
-      const std::string left = std::to_string(number - 2);
-      file << Json{{"problem", left},
-                   {"question", QuestionOf(number)},
-                   {"prompt", QuestionOf(number)},
-                   {"completion", "<code>\n# Step 1: What is left\nprint(" + std::to_string(number) +
-                                      " - 2)\n<end_of_code>\n<output>" + left + "<end_of_output>\n<answer>\\boxed{" +
-                                      left + "}\n<end_of_answer>\n"}}
-                  .dump()
-           << "\n";
+      for (const bool right : {true, false}) file << Lesson(number, right).dump() << "\n";
     }
     file.close();
     const Ended trained = RunProgram(
         "runners/train", WithSettings({"--model=smollm2-135m-instruct", "--out=" + out.string()},
-                                      {"train.data=" + data.string(), "train.epochs=12", "train.batch=3",
+                                      {"train.data=" + data.string(), "train.epochs=12", "train.batch=6",
                                        "train.rate=3e-4", "train.decay=0", "train.validation=0", "train.rows=512",
                                        "train.max_tokens=160", "train.schedule=constant"}));
     ASSERT_EQ(trained.code, 0) << trained.errors;
@@ -115,6 +122,29 @@ TEST_F(Evolve, GoesOnAfterAKillWithTheSameRounds) {
     EXPECT_EQ(again[round]["campaign"]["digest"], rounds[round]["campaign"]["digest"]) << "round " << round;
     EXPECT_EQ(again[round]["test"]["costs"]["sample"]["digest"], rounds[round]["test"]["costs"]["sample"]["digest"]);
   }
+}
+
+TEST_F(Evolve, TheSecondSearchAsksTheFirstRoundsPreferenceModel) {
+  const fs::path problems = Problems("pears.jsonl", {7, 9, 30}), test = Problems("pears_test.jsonl", {8, 12});
+  const fs::path out = FreshPath("preferring");
+  const Ended ended = RunProgram(
+      "runners/evolve", WithSettings(Arguments(out, problems, test),
+                                     {"evolve.presets=paper-r1,paper-r3", "evolve.ppm_from=2",
+                                      "evolve.ppm_trained_from=1", "evolve.ppm_epochs=0", "train.linear_probe=true",
+                                      "train.ranking=outputs", "evaluate.methods=greedy,sample", "search.rollouts=4",
+                                      "search.candidates=4", "search.temperature=1"}));
+  ASSERT_EQ(ended.code, 0) << ended.errors;
+  const Json rounds = Evolution(out)["rounds"];
+  EXPECT_GT(rounds[1]["ppm"]["learnt"], 0)
+      << "groups of siblings, some of which led to a right answer and some did not";
+  EXPECT_EQ(rounds[1]["ppm"]["steps"], 0) << "the row of outputs alone";
+  const Json second = Json::parse(ReadFile(out / "round-2" / "campaign" / "config.json").value());
+  EXPECT_EQ(second["ppm"]["name"], (out / "round-1" / "ppm" / "model").string());
+  EXPECT_EQ(second["search"]["initial_value"], "ppm");
+  EXPECT_GT(rounds[2]["campaign"]["solved"], 0);
+  std::vector<std::string> measures;
+  for (const Json& measure : rounds[1]["test"]["measures"]) measures.push_back(measure["measure"]);
+  EXPECT_THAT(measures, testing::IsSupersetOf({"pass@1", "majority@2", "best by score@2"}));
 }
 
 TEST_F(Evolve, ASearchThatNoPreferenceModelWouldAnswerIsRefused) {
