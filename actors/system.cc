@@ -58,8 +58,11 @@ CampaignOutcome RunCampaign(CampaignParts parts, const Watch& watch) {
 
   auto telemetry_handle = system.spawn(telemetry, parts.telemetry, meters, parts.telemetry_file);
   auto& services = parts.context->services;
+  const bool one_network = parts.ppm == parts.engine;
   services.batcher = SpawnBatchers(system, std::move(parts.engine), parts.more_engines, telemetry_handle, meters);
-  if (parts.ppm)
+  if (one_network)
+    services.scorer = services.batcher;
+  else if (parts.ppm)
     services.scorer = SpawnBatchers(system, std::move(parts.ppm), parts.more_ppms, telemetry_actor(), meters);
   services.journal = system.spawn<caf::detached>(journal, std::move(parts.store), telemetry_handle, meters);
   services.sandbox = SpawnPool<SandboxWork>(system, sandbox_worker, parts.sandboxes, meters, parts.workers_block);

@@ -14,6 +14,7 @@
 #include "kernels/kernels.h"
 #include "kernels/thread_pool.h"
 #include "model/kv_cache.h"
+#include "model/same_network.h"
 #include "model/sampler.h"
 #include "model/scheduler.h"
 #include "model/transformer.h"
@@ -63,6 +64,8 @@ class TransformerEngine : public Engine {
       : source_(std::move(source)),
         tokenizer_(std::move(tokenizer)),
         max_rows_(options.max_batch_rows),
+        precision_(options.precision),
+        on_another_device_(options.device != nullptr),
         backend_(
             kernels::Backend::Create(kernels::HostIsa(), TypeOf(options.precision), WeightTypeOf(options.precision))),
         pool_(options.threads),
@@ -81,6 +84,7 @@ class TransformerEngine : public Engine {
     ORRERY_ASSIGN_OR_RETURN(Weights weights, LoadWeights(*source_, shape, *device_, pool_));
     transformer_ = std::make_unique<Transformer>(std::move(weights), *device_, pages, max_rows_);
     ORRERY_RETURN_IF_ERROR(device_->status());
+    score_scale_ = shape.score_scale;
     cache_ = std::make_unique<KvCache>(
         pages, [this](int32_t page) { transformer_->ClearPage(page); },
         [this](int32_t from, int32_t to, int slots) { transformer_->CopyPage(from, to, slots); });
@@ -93,6 +97,18 @@ class TransformerEngine : public Engine {
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   int context_length() const override { return transformer_->shape().context_length; }
   bool scores() const override { return transformer_->shape().scores(); }
+
+  StatusOr<bool> TakeScoresOf(const std::filesystem::path& reward_model, const EngineOptions& options) override {
+    if (scores() || options.precision != precision_ || options.device || on_another_device_) return false;
+    ORRERY_ASSIGN_OR_RETURN(const std::unique_ptr<ModelSource> source, ModelSource::Open(reward_model));
+    ORRERY_ASSIGN_OR_RETURN(ModelShape shape, source->Shape());
+    if (options.context_length > 0) shape.context_length = options.context_length;
+    if (!shape.scores() || !SameNetwork(*source_, transformer_->shape(), *source, shape)) return false;
+    ORRERY_ASSIGN_OR_RETURN(auto row, LoadScoreRow(*source, shape, *device_, pool_));
+    transformer_->SetScoreRow(std::move(row));
+    score_scale_ = shape.score_scale;
+    return true;
+  }
 
   Status Submit(GenerationRequest request) override {
     ORRERY_RETURN_IF_ERROR(Check(request));
@@ -193,8 +209,9 @@ class TransformerEngine : public Engine {
   Status Check(const GenerationRequest& request) const {
     if (scores() && request.max_new_tokens != 0)
       return InvalidInput("{} is a reward model: it scores texts and writes none", source_->path().string());
-    if (!scores() && request.max_new_tokens < 1)
-      return InvalidInput("max_new_tokens is {}; expected at least 1", request.max_new_tokens);
+    const int least = score_scale_ > 0 ? 0 : 1;
+    if (!scores() && request.max_new_tokens < least)
+      return InvalidInput("max_new_tokens is {}; expected at least {}", request.max_new_tokens, least);
     const Sampling& sampling = request.sampling;
     if (!(sampling.temperature >= 0) || std::isinf(sampling.temperature)) {
       return InvalidInput("temperature is {}; expected a number from 0 on", sampling.temperature);
@@ -208,55 +225,63 @@ class TransformerEngine : public Engine {
     return CheckPrompt(request.prompt, request.max_new_tokens);
   }
 
-  // One batch through the model; sequences whose last token was in it get their next one.
+  static bool AsksForScore(const Sequence& sequence) { return sequence.request.max_new_tokens == 0; }
+
+  // One batch through the model; sequences whose last token was in it get their next one, or their score.
   Status Run(const std::vector<BatchPiece>& batch) {
     std::vector<BatchRow> rows;
-    std::vector<Sequence*> wanting;
+    std::vector<Sequence*> predicting, scored;
     for (const BatchPiece& piece : batch) {
       const Sequence& sequence = *piece.sequence;
+      const bool score = AsksForScore(sequence);
       const int end = piece.first + piece.count;
       for (int i = piece.first; i < end; ++i) {
         const bool last = i + 1 == static_cast<int>(sequence.tokens.size());
-        rows.push_back({sequence.tokens[i], i, sequence.path.pages.data(), last});
-        if (last) wanting.push_back(piece.sequence);
+        // A reward model's own output is its score.
+        const bool beside = score && !scores();
+        rows.push_back({sequence.tokens[i], i, sequence.path.pages.data(), last && !beside, last && beside});
+        if (last) (score ? scored : predicting).push_back(piece.sequence);
       }
       counters_.prompt_rows +=
           std::max(0, std::min<int>(end, static_cast<int>(sequence.request.prompt.size())) - piece.first);
     }
-    std::vector<SampledToken> sampled(wanting.size());
-    transformer_->Forward(rows, [&](int first, int count, const float* values, ptrdiff_t stride) {
+    std::vector<SampledToken> sampled(predicting.size());
+    std::vector<float> outputs(scored.size());
+    const auto sample = [&](int first, int count, const float* values, ptrdiff_t stride) {
       pool_.ParallelFor(count, [&](int i, int) {
-        const Sequence& sequence = *wanting[first + i];
-        if (scores()) {
-          sampled[first + i].log_probability = values[i * stride];
-          return;
-        }
+        const Sequence& sequence = *predicting[first + i];
         const float uniform =
             sequence.request.random.Uniform(Purpose::kSampleToken, static_cast<uint32_t>(sequence.generated()));
         sampled[first + i] = Sample(*backend_, values + i * stride, sampled_from_, sequence.request.sampling, uniform);
       });
-    });
+    };
+    const auto score = [&](int first, int count, const float* values, ptrdiff_t stride) {
+      for (int i = 0; i < count; ++i) outputs[first + i] = values[i * stride];
+    };
+    scores() ? transformer_->Forward(rows, score) : transformer_->Forward(rows, sample, score);
     ORRERY_RETURN_IF_ERROR(device_->status());
     for (const BatchPiece& piece : batch) {
       cache_->Commit(piece.sequence->path, std::span(piece.sequence->tokens).subspan(piece.first, piece.count));
     }
-    for (size_t i = 0; i < wanting.size(); ++i) {
-      if (!std::isfinite(sampled[i].log_probability))
-        return Failed("{}: the model's output is not a number", source_->path().string());
-      if (scores()) {
-        wanting[i]->score = std::tanh(sampled[i].log_probability / transformer_->shape().score_scale);
-        continue;
-      }
-      wanting[i]->tokens.push_back(sampled[i].token);
-      wanting[i]->log_probabilities.push_back(sampled[i].log_probability);
-      const auto& on_token = wanting[i]->request.on_token;
+    for (size_t i = 0; i < scored.size(); ++i) {
+      if (!std::isfinite(outputs[i])) return NotANumber();
+      scored[i]->score = std::tanh(outputs[i] / score_scale_);
+    }
+    for (size_t i = 0; i < predicting.size(); ++i) {
+      if (!std::isfinite(sampled[i].log_probability)) return NotANumber();
+      predicting[i]->tokens.push_back(sampled[i].token);
+      predicting[i]->log_probabilities.push_back(sampled[i].log_probability);
+      const auto& on_token = predicting[i]->request.on_token;
       if (on_token) on_token(sampled[i].token, sampled[i].log_probability);
     }
     ++counters_.batches;
     counters_.rows += rows.size();
-    (scores() ? counters_.scored : counters_.tokens_generated) += wanting.size();
+    counters_.scored += scored.size();
+    counters_.tokens_generated += predicting.size();
     return absl::OkStatus();
   }
+
+  Status NotANumber() const { return Failed("{}: the model's output is not a number", source_->path().string()); }
 
   // Hands over the sequence's result if its newest token ends it.
   void Finish(Sequence* sequence, std::vector<Generation>& finished) {
@@ -296,6 +321,8 @@ class TransformerEngine : public Engine {
   std::unique_ptr<ModelSource> source_;
   std::unique_ptr<Tokenizer> tokenizer_;
   int max_rows_;
+  Precision precision_;
+  bool on_another_device_;
   std::unique_ptr<kernels::Backend> backend_;
   kernels::ThreadPool pool_;
   std::unique_ptr<kernels::Device> device_;
@@ -303,7 +330,8 @@ class TransformerEngine : public Engine {
   std::unique_ptr<KvCache> cache_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unordered_map<std::string, Sequence*> in_flight_;
-  int sampled_from_ = 0;  // logits beyond belong to no token of the tokenizer
+  int sampled_from_ = 0;    // logits beyond belong to no token of the tokenizer
+  double score_scale_ = 0;  // 0: it scores nothing
   EngineCounters counters_;
 };
 

@@ -102,9 +102,16 @@ class Engine {
   virtual int context_length() const = 0;
   // Whether it is a reward model: it scores prompts, and generates nothing.
   virtual bool scores() const { return false; }
+  // Takes the row of outputs of a reward model that is this very model but for that row (a linear probe), and was to be
+  // loaded with these options. From then on this engine answers the requests of both, and each with the bits that an
+  // engine of its own would give it; what it has read of a text for one, it need not read for the other. False, and
+  // nothing taken, where weights, tokenizer, precision, device or context differ.
+  virtual StatusOr<bool> TakeScoresOf(const std::filesystem::path& reward_model, const EngineOptions& options) {
+    return false;
+  }
 
-  // Queues a request. InvalidInput if it asks a reward model for tokens or another for a score, or if prompt and
-  // max_new_tokens do not fit the context or the cache.
+  // Queues a request. InvalidInput if it asks a reward model for tokens, or for a score where there is none, or if
+  // prompt and max_new_tokens do not fit the context or the cache.
   virtual Status Submit(GenerationRequest request) = 0;
 
   // Forgets a request: it is never answered, and what only it needed is free again. Its neighbours' results are what

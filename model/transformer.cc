@@ -20,7 +20,6 @@ struct Transformer::Buffers {
   Buffers(const Weights& weights, Device& device, int pages, int max_rows)
       : rows(device.PaddedRows(std::max(max_rows, kLogitRows))),
         qkv_stride(Device::OutputStride(*weights.layers.front().qkv)),
-        logits_stride(Device::OutputStride(*weights.head)),
         layer_bytes(device.PageBytes(weights.shape.attention)),
         page_bytes(PageBytes(weights.shape, device)),
         x(device.NewBuffer(Type::kFloat32, size_t(rows) * weights.shape.width)),
@@ -28,10 +27,11 @@ struct Transformer::Buffers {
         qkv(device.NewBuffer(Type::kFloat32, size_t(rows) * qkv_stride)),
         attended(device.NewBuffer(device.type(), size_t(rows) * PaddedWidth(weights.shape.query_width()))),
         activated(device.NewBuffer(device.type(), size_t(rows) * PaddedWidth(weights.shape.feed_forward))),
-        logits(device.NewBuffer(Type::kFloat32, size_t(device.PaddedRows(kLogitRows)) * logits_stride)),
+        logits(device.NewBuffer(Type::kFloat32,
+                                size_t(device.PaddedRows(kLogitRows)) * Device::OutputStride(*weights.head))),
         kv(device.NewBuffer(device.type(), page_bytes * pages / Size(device.type()))) {}
 
-  int rows, qkv_stride, logits_stride;
+  int rows, qkv_stride;
   size_t layer_bytes, page_bytes;
   std::unique_ptr<Buffer> x, normed, qkv, attended, activated, logits, kv;
   std::unique_ptr<Buffer> cosine, sine;
@@ -65,14 +65,20 @@ Transformer::Transformer(Weights weights, Device& device, int pages, int max_row
 
 Transformer::~Transformer() = default;
 
-void Transformer::Forward(std::span<const BatchRow> rows, const LogitsReader& logits) {
+void Transformer::Forward(std::span<const BatchRow> rows, const LogitsReader& logits, const LogitsReader& scores) {
   const int count = static_cast<int>(rows.size());
   Begin(rows);
   for (int i = 0; i < shape().layers; ++i) {
     Attention(count, i);
     FeedForward(count, weights_.layers[i]);
   }
-  Logits(rows, logits);
+  std::vector<int32_t> predicting, scored;
+  for (int r = 0; r < count; ++r) {
+    if (rows[r].wants_logits) predicting.push_back(r);
+    if (rows[r].wants_score) scored.push_back(r);
+  }
+  Outputs(*weights_.head, predicting, logits);
+  if (score_row_) Outputs(*score_row_, scored, scores);
 }
 
 void Transformer::Begin(std::span<const BatchRow> rows) {
@@ -106,17 +112,15 @@ void Transformer::FeedForward(int rows, const LayerWeights& layer) {
   device_.AddProduct(*layer.down, *b.activated, rows, *b.x);
 }
 
-void Transformer::Logits(std::span<const BatchRow> rows, const LogitsReader& reader) {
-  std::vector<int32_t> wanted;
-  for (size_t r = 0; r < rows.size(); ++r) {
-    if (rows[r].wants_logits) wanted.push_back(static_cast<int32_t>(r));
-  }
+void Transformer::Outputs(const kernels::WeightMatrix& matrix, std::span<const int32_t> wanted,
+                          const LogitsReader& reader) {
   Buffers& b = *buffers_;
+  const int stride = Device::OutputStride(matrix);
   for (int first = 0; first < static_cast<int>(wanted.size()); first += kLogitRows) {
     const int count = std::min<int>(kLogitRows, static_cast<int>(wanted.size()) - first);
     device_.RmsNorm(*b.x, *weights_.final_norm, shape().width, shape().norm_epsilon, count, &wanted[first], *b.normed);
-    device_.Product(*weights_.head, *b.normed, count, *b.logits);
-    reader(first, count, device_.HostView(*b.logits, size_t(count) * b.logits_stride), b.logits_stride);
+    device_.Product(matrix, *b.normed, count, *b.logits);
+    reader(first, count, device_.HostView(*b.logits, size_t(count) * stride), stride);
   }
 }
 

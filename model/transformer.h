@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -21,6 +22,7 @@ struct BatchRow {
   int32_t position;
   const int32_t* pages;  // page numbers of its sequence, up to the one of `position` at least
   bool wants_logits;
+  bool wants_score = false;  // of a score row that was set
 };
 
 class Transformer {
@@ -42,8 +44,11 @@ class Transformer {
   // logits(first, count, values, stride): rows first … first + count − 1 of those that want logits, in their order.
   using LogitsReader = std::function<void(int first, int count, const float* values, ptrdiff_t stride)>;
   // Rows of one sequence and rows that share pages should be neighbours: then those pages are read once for all of
-  // them.
-  void Forward(std::span<const BatchRow> rows, const LogitsReader& logits);
+  // them. `scores` hears likewise of the rows that want a score, one value each.
+  void Forward(std::span<const BatchRow> rows, const LogitsReader& logits, const LogitsReader& scores = {});
+
+  // A second output matrix of one row, beside the model's own.
+  void SetScoreRow(std::unique_ptr<kernels::WeightMatrix> row) { score_row_ = std::move(row); }
 
   void ClearPage(int32_t page);
   // The first `slots` tokens; the rest of `to` becomes zero.
@@ -55,9 +60,11 @@ class Transformer {
   void Begin(std::span<const BatchRow> rows);
   void Attention(int rows, int number);
   void FeedForward(int rows, const LayerWeights& layer);
-  void Logits(std::span<const BatchRow> rows, const LogitsReader& reader);
+  // What the matrix makes of the rows of the batch that `wanted` names.
+  void Outputs(const kernels::WeightMatrix& matrix, std::span<const int32_t> wanted, const LogitsReader& reader);
 
   Weights weights_;
+  std::unique_ptr<kernels::WeightMatrix> score_row_;
   kernels::Device& device_;
   std::unique_ptr<Buffers> buffers_;
 };

@@ -215,4 +215,12 @@ StatusOr<Weights> LoadWeights(const ModelSource& source, const ModelShape& shape
   return weights;
 }
 
+StatusOr<std::unique_ptr<kernels::WeightMatrix>> LoadScoreRow(const ModelSource& source, const ModelShape& shape,
+                                                              kernels::Device& device, kernels::ThreadPool& pool) {
+  Loader loader(source, shape, device, pool);
+  ORRERY_ASSIGN_OR_RETURN(auto row, loader.Whole(std::string(kScoreTensor), shape.width, 1));
+  ORRERY_RETURN_IF_ERROR(device.status());
+  return row;
+}
+
 }  // namespace orrery::model

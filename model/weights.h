@@ -37,5 +37,8 @@ uint64_t WeightBytes(const ModelShape& shape, const kernels::Device& device);
 // Errors name the file and the tensor: one that is missing, of another shape, or that holds a NaN or an infinity.
 StatusOr<Weights> LoadWeights(const ModelSource& source, const ModelShape& shape, kernels::Device& device,
                               kernels::ThreadPool& pool);
+// A reward model's row of outputs alone.
+StatusOr<std::unique_ptr<kernels::WeightMatrix>> LoadScoreRow(const ModelSource& source, const ModelShape& shape,
+                                                              kernels::Device& device, kernels::ThreadPool& pool);
 
 }  // namespace orrery::model

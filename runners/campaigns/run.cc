@@ -47,9 +47,15 @@ StatusOr<std::shared_ptr<model::Engine>> LoadPolicy(const CampaignPlan& plan, Sh
   return model::Engine::Load(plan.model, EngineOptionsOf(*plan.config));
 }
 
-StatusOr<std::shared_ptr<model::Engine>> LoadPpm(const CampaignPlan& plan, SharedModels* models) {
+// The policy's own engine where the preference model is a linear probe on it.
+StatusOr<std::shared_ptr<model::Engine>> LoadPpm(const CampaignPlan& plan, SharedModels* models,
+                                                 const std::shared_ptr<model::Engine>& policy) {
   if (models != nullptr) return models->Ppm(plan.ppm, *plan.config);
-  return model::Engine::Load(plan.ppm, PpmOptionsOf(*plan.config));
+  const auto options = PpmOptionsOf(*plan.config);
+  ORRERY_ASSIGN_OR_RETURN(const bool taken, policy->TakeScoresOf(plan.ppm, options));
+  if (!taken) return model::Engine::Load(plan.ppm, options);
+  spdlog::info("{} differs from the policy in its row of outputs alone: one network serves both", plan.ppm.string());
+  return policy;
 }
 
 Status LoadOnMoreDevices(const CampaignPlan& plan, Tools& tools) {
@@ -89,7 +95,7 @@ StatusOr<Tools> LoadTools(const CampaignPlan& plan, SharedModels* models) {
   ORRERY_RETURN_IF_ERROR(engine.status());
   tools.engine = *std::move(engine);
   if (!plan.ppm.empty()) {
-    ORRERY_ASSIGN_OR_RETURN(tools.ppm, LoadPpm(plan, models));
+    ORRERY_ASSIGN_OR_RETURN(tools.ppm, LoadPpm(plan, models, tools.engine));
   }
   ORRERY_RETURN_IF_ERROR(LoadOnMoreDevices(plan, tools));
   for (uint32_t i = 0; i < config.grader()->processes(); ++i) {

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <map>
 #include <numeric>
 
 #include "base/paths.h"
@@ -201,6 +203,81 @@ TEST(Score, TheEngineServesWhatWasTrained) {
     }
     EXPECT_THAT(Message((*engine)->Submit({.prompt = {1}, .max_new_tokens = 5})), HasSubstr("reward model"));
   }
+}
+
+std::vector<Generation> AnswersOf(Engine& engine, std::vector<GenerationRequest> requests) {
+  for (GenerationRequest& request : requests) EXPECT_TRUE(engine.Submit(std::move(request)).ok());
+  std::map<uint64_t, Generation> answers;
+  while (!engine.Idle()) {
+    auto finished = engine.Step();
+    EXPECT_TRUE(finished.ok()) << finished.status();
+    for (Generation& generation : *finished) answers[generation.id] = std::move(generation);
+  }
+  std::vector<Generation> in_order;
+  for (auto& [id, generation] : answers) in_order.push_back(std::move(generation));
+  return in_order;
+}
+
+// A policy and a linear probe on it: one engine gives every request of both the bits that engines of their own give it,
+// whoever its neighbours are, and reads what they have in common once.
+TEST(Score, OneNetworkServesAPolicyAndItsProbe) {
+  for (const char* name : {"qwen2_tied", "llama3"}) {
+    const Json family = Golden("tests/model/golden/families.json")[name];
+    const fs::path base = fs::path(testing::TempDir()) / (std::string("probed_") + name), probe = Folder(name, 3);
+    TinyModel(family["config"], family["tensors"]).Write(base);
+    for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16, Precision::kInt8}) {
+      const EngineOptions options{.precision = precision, .max_batch_rows = 24};
+      const auto policy = Engine::Load(base, options).value(), reader = Engine::Load(probe, options).value(),
+                 both = Engine::Load(base, options).value();
+      EXPECT_THAT(Message(both->Submit({.prompt = {1}, .max_new_tokens = 0})), HasSubstr("expected at least 1"));
+      const auto taken = both->TakeScoresOf(probe, options);
+      ASSERT_TRUE(taken.ok()) << taken.status();
+      ASSERT_TRUE(*taken);
+      std::vector<GenerationRequest> texts, scores, mixed;
+      const auto groups = Groups(1);
+      for (size_t i = 0; i < groups.size(); ++i) {
+        texts.push_back({.id = i,
+                         .prompt = groups[i].prefix,
+                         .sampling = {.temperature = 1},
+                         .max_new_tokens = 12,
+                         .random = {.key = 7, .stream = i}});
+        scores.push_back({.id = 100 + i, .prompt = groups[i].prefix, .max_new_tokens = 0});
+        scores.back().prompt.push_back(5);
+        mixed.insert(mixed.end(), {scores.back(), texts.back()});
+      }
+      const auto apart = AnswersOf(*policy, texts), read = AnswersOf(*reader, scores),
+                 together = AnswersOf(*both, std::move(mixed));
+      ASSERT_EQ(together.size(), apart.size() + read.size());
+      for (size_t i = 0; i < apart.size(); ++i) {
+        EXPECT_EQ(together[i].tokens, apart[i].tokens) << name << " " << i;
+        EXPECT_EQ(together[i].log_probability, apart[i].log_probability) << name << " " << i;
+      }
+      for (size_t i = 0; i < read.size(); ++i) {
+        EXPECT_EQ(together[apart.size() + i].reason, FinishReason::kScored);
+        EXPECT_EQ(together[apart.size() + i].score, read[i].score) << name << " " << i;
+        EXPECT_NE(read[i].score, 0);
+      }
+      EXPECT_LT(both->Counters().prompt_rows, policy->Counters().prompt_rows + reader->Counters().prompt_rows);
+    }
+  }
+}
+
+TEST(Score, OnlyAProbeOfThisVeryModelIsServedByIt) {
+  const Json family = Golden("tests/model/golden/families.json")["qwen2_tied"];
+  const fs::path base = fs::path(testing::TempDir()) / "probed";
+  TinyModel(family["config"], family["tensors"]).Write(base);
+  const EngineOptions options{.precision = Precision::kFloat32};
+  const auto engine = Engine::Load(base, options).value();
+  EXPECT_FALSE(engine->TakeScoresOf(Folder("qwen2", 3), options).value()) << "another model";
+  EXPECT_FALSE(engine->TakeScoresOf(base, options).value()) << "no reward model";
+  EXPECT_FALSE(engine->TakeScoresOf(Folder("qwen2_tied", 3), {}).value()) << "another precision";
+  const fs::path tuned = fs::path(testing::TempDir()) / "probed_tuned";
+  TinyRewardModel(family, 3).Write(tuned);
+  std::string bytes = ReadFile(tuned / "model.safetensors").value();
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  std::ofstream(tuned / "model.safetensors", std::ios::binary) << bytes;
+  EXPECT_FALSE(engine->TakeScoresOf(tuned, options).value()) << "one bit of one weight differs";
+  EXPECT_TRUE(engine->TakeScoresOf(Folder("qwen2_tied", 3), options).value());
 }
 
 TEST(Score, ExportedAndReadAgain) {
