@@ -214,6 +214,7 @@ std::vector<Generation> AnswersOf(Engine& engine, std::vector<GenerationRequest>
     for (Generation& generation : *finished) answers[generation.id] = std::move(generation);
   }
   std::vector<Generation> in_order;
+  in_order.reserve(answers.size());
   for (auto& [id, generation] : answers) in_order.push_back(std::move(generation));
   return in_order;
 }

@@ -27,7 +27,7 @@ std::string QuestionOf(int number) {
 }
 
 fs::path Problems(const std::string& name, const std::vector<int>& numbers) {
-  const fs::path path = FreshPath(name);
+  fs::path path = FreshPath(name);
   std::ofstream file(path);
   for (const int number : numbers)
     file << Json{{"question", QuestionOf(number)}, {"answer", std::to_string(number - 2)}}.dump() << "\n";
@@ -110,7 +110,7 @@ TEST_F(Evolve, GoesOnAfterAKillWithTheSameRounds) {
   });
   ASSERT_EQ(ended.code, -SIGKILL) << ended.errors;
   auto briefly = Arguments(killed, problems, test);
-  briefly.push_back("--max-hours=0.0005");
+  briefly.emplace_back("--max-hours=0.0005");
   const Ended stopped = RunProgram("runners/evolve", briefly);
   EXPECT_EQ(stopped.code, 0);
   EXPECT_THAT(stopped.errors, HasSubstr("stopped by run.max_hours"));

@@ -192,9 +192,10 @@ TEST_F(SandboxTest, ThePackagesWork) {
 
 TEST(SandboxDeterminism, TwoSandboxesPrintTheSameBytes) {
   const std::vector<std::string> steps = {
-      "import time, os, datetime, random, threading\nclass Thing: pass\nthings = {Thing() for _ in range(20)}\nfor i, "
-      "t in enumerate(things): "
-      "t.i = i",
+      R"(import time, os, datetime, random, threading
+class Thing: pass
+things = {Thing() for _ in range(20)}
+for i, t in enumerate(things): t.i = i)",
       "print(time.time(), time.perf_counter(), os.getpid(), datetime.datetime.now(), hash('text'), "
       "threading.get_native_id())",
       "print(Thing(), Thing.__repr__, print, lambda: 0, (i for i in []), memoryview(b''), threading.Lock(), "
