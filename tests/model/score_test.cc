@@ -155,14 +155,23 @@ TEST(Score, LearnsWhichIsBetter) {
   EXPECT_GT(after.loss, std::log1p(std::exp(-2.0)) * 0.99) << "two scores lie at most 2 apart";
 }
 
-Generation ScoreOf(Engine& engine, const std::vector<TokenId>& text) {
-  EXPECT_TRUE(engine.Submit({.id = 1, .prompt = text, .max_new_tokens = 0}).ok());
-  std::vector<Generation> all;
+// In the order of their ids.
+std::vector<Generation> AnswersOf(Engine& engine, std::vector<GenerationRequest> requests) {
+  for (GenerationRequest& request : requests) EXPECT_TRUE(engine.Submit(std::move(request)).ok());
+  std::map<uint64_t, Generation> answers;
   while (!engine.Idle()) {
-    auto some = engine.Step();
-    EXPECT_TRUE(some.ok()) << some.status();
-    all.insert(all.end(), some->begin(), some->end());
+    auto finished = engine.Step();
+    EXPECT_TRUE(finished.ok()) << finished.status();
+    for (Generation& generation : *finished) answers[generation.id] = std::move(generation);
   }
+  std::vector<Generation> in_order;
+  in_order.reserve(answers.size());
+  for (auto& [id, generation] : answers) in_order.push_back(std::move(generation));
+  return in_order;
+}
+
+Generation ScoreOf(Engine& engine, const std::vector<TokenId>& text) {
+  const auto all = AnswersOf(engine, {{.id = 1, .prompt = text, .max_new_tokens = 0}});
   EXPECT_EQ(all.size(), 1U);
   return all.at(0);
 }
@@ -186,37 +195,17 @@ TEST(Score, TheEngineServesWhatWasTrained) {
         expected.push_back(std::tanh(golden[name]["scores"]["outputs"][g][b].get<double>() / scale));
       }
     }
-    for (size_t i = 0; i < texts.size(); ++i)
-      ASSERT_TRUE((*engine)->Submit({.id = i, .prompt = texts[i], .max_new_tokens = 0}).ok());
-    std::map<uint64_t, double> scores;
-    while (!(*engine)->Idle()) {
-      const auto finished = (*engine)->Step().value();
-      for (const Generation& generation : finished) {
-        EXPECT_EQ(generation.reason, FinishReason::kScored);
-        scores[generation.id] = generation.score;
-      }
-    }
+    std::vector<GenerationRequest> requests;
+    for (size_t i = 0; i < texts.size(); ++i) requests.push_back({.id = i, .prompt = texts[i], .max_new_tokens = 0});
+    const auto scores = AnswersOf(**engine, std::move(requests));
     ASSERT_EQ(scores.size(), texts.size());
     for (size_t i = 0; i < texts.size(); ++i) {
-      EXPECT_NEAR(scores[i], expected[i], 1e-4) << name << " " << i;
-      EXPECT_EQ(ScoreOf(**engine, texts[i]).score, scores[i]) << name << " " << i;
+      EXPECT_EQ(scores[i].reason, FinishReason::kScored);
+      EXPECT_NEAR(scores[i].score, expected[i], 1e-4) << name << " " << i;
+      EXPECT_EQ(ScoreOf(**engine, texts[i]).score, scores[i].score) << name << " " << i;
     }
     EXPECT_THAT(Message((*engine)->Submit({.prompt = {1}, .max_new_tokens = 5})), HasSubstr("reward model"));
   }
-}
-
-std::vector<Generation> AnswersOf(Engine& engine, std::vector<GenerationRequest> requests) {
-  for (GenerationRequest& request : requests) EXPECT_TRUE(engine.Submit(std::move(request)).ok());
-  std::map<uint64_t, Generation> answers;
-  while (!engine.Idle()) {
-    auto finished = engine.Step();
-    EXPECT_TRUE(finished.ok()) << finished.status();
-    for (Generation& generation : *finished) answers[generation.id] = std::move(generation);
-  }
-  std::vector<Generation> in_order;
-  in_order.reserve(answers.size());
-  for (auto& [id, generation] : answers) in_order.push_back(std::move(generation));
-  return in_order;
 }
 
 // A policy and a linear probe on it: one engine gives every request of both the bits that engines of their own give it,
