@@ -9,9 +9,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <vector>
 
 namespace orrery::sandbox {
 namespace {
@@ -26,13 +26,11 @@ struct Arenas {
   bool huge = true;
   char* next = nullptr;  // the rest of the current block
   char* end = nullptr;
-  std::array<char*, 64> blocks{};
-  size_t block_count = 0;
+  std::vector<char*> blocks;
 
   bool Holds(const void* memory) const {
     const auto* address = static_cast<const char*>(memory);
-    return std::any_of(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(block_count),
-                       [&](const char* block) { return address >= block && address < block + kBlock; });
+    return std::ranges::any_of(blocks, [&](const char* block) { return address >= block && address < block + kBlock; });
   }
 };
 
@@ -42,13 +40,12 @@ void* Map(size_t size) {
 }
 
 bool StartBlock(Arenas& arenas) {
-  if (arenas.block_count == arenas.blocks.size()) return false;
   auto* memory = static_cast<char*>(Map(kBlock + kHugePage));
   if (memory == nullptr) return false;
   const auto address = reinterpret_cast<uintptr_t>(memory);
   arenas.next = memory + (kHugePage - address % kHugePage) % kHugePage;
   arenas.end = arenas.next + kBlock;
-  arenas.blocks[arenas.block_count++] = arenas.next;
+  arenas.blocks.push_back(arenas.next);
   madvise(arenas.next, kBlock, MADV_HUGEPAGE);  // a kernel without huge pages only makes forks slower
   return true;
 }

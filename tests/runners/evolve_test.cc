@@ -70,7 +70,10 @@ class Evolve : public ::testing::Test {
                                        "train.max_tokens=160", "train.schedule=constant"}));
     ASSERT_EQ(trained.code, 0) << trained.errors;
     base_ = (out / "model").string();
+    FreshPaths().clear();  // the model is every test's
   }
+
+  void TearDown() override { RemoveFreshPaths(); }
 
   static std::vector<std::string> Arguments(const fs::path& out, const fs::path& problems, const fs::path& test) {
     return WithSettings(

@@ -24,6 +24,12 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using testing::HasSubstr;
 
+// A checkpoint of the model and its two moments is 1.6 GB.
+class Train : public testing::Test {
+ protected:
+  void TearDown() override { RemoveFreshPaths(); }
+};
+
 // Trajectories as a campaign writes them: three problems, one with three solutions of which the two best are learnt.
 fs::path Trajectories() {
   const fs::path path = FreshPath("trajectories.jsonl");
@@ -66,7 +72,7 @@ std::string WeightsOf(const fs::path& out) {
   return digest.value_or("");
 }
 
-TEST(Train, LearnsAndGoesOnAfterAKillWithTheSameBits) {
+TEST_F(Train, LearnsAndGoesOnAfterAKillWithTheSameBits) {
   const fs::path data = Trajectories(), whole = FreshPath("whole"), killed = FreshPath("killed");
   const Ended first = RunProgram("runners/train", Arguments(whole, data));
   ASSERT_EQ(first.code, 0) << first.errors;
@@ -112,7 +118,7 @@ fs::path Lessons() {
   return path;
 }
 
-TEST(Train, EndsWhenItLearnsNoMoreAndKeepsTheBestEpoch) {
+TEST_F(Train, EndsWhenItLearnsNoMoreAndKeepsTheBestEpoch) {
   const fs::path data = Lessons(), whole = FreshPath("patient"), killed = FreshPath("patient_killed");
   // A rate at which every epoch after the first few makes it worse; adapters, whose checkpoints are small.
   const std::vector<std::string> more = {"--set", "train.epochs=12",         "--set", "train.patience=2",
@@ -190,7 +196,7 @@ fs::path Preferences() {
 
 std::string DigestOf(const fs::path& run) { return Json::parse(ReadFile(run / "summary.json").value())["digest"]; }
 
-TEST(Train, APreferenceModelScoresTheStepsOfASearch) {
+TEST_F(Train, APreferenceModelScoresTheStepsOfASearch) {
   const fs::path data = Preferences(), out = FreshPath("ppm");
   const Ended trained =
       RunProgram("runners/train", Arguments(out, data,
@@ -238,7 +244,7 @@ TEST(Train, APreferenceModelScoresTheStepsOfASearch) {
   EXPECT_THAT(generated.errors, HasSubstr("is a reward model"));
 }
 
-TEST(Train, ALinearProbeFitsTheRowOfOutputsAlone) {
+TEST_F(Train, ALinearProbeFitsTheRowOfOutputsAlone) {
   const fs::path data = Preferences(), out = FreshPath("probe"), again = FreshPath("probe_again");
   const std::vector<std::string> probe = {"--set", "train.objective=ppm", "--set", "train.rows=512",
                                           "--set", "train.epochs=0",      "--set", "train.linear_probe=true"};
@@ -270,7 +276,7 @@ TEST(Train, ALinearProbeFitsTheRowOfOutputsAlone) {
   EXPECT_EQ(WeightsOf(killed), WeightsOf(whole));
 }
 
-TEST(Train, BadInputIsTold) {
+TEST_F(Train, BadInputIsTold) {
   const fs::path data = Trajectories(), out = FreshPath("bad");
   const auto told = [&](const fs::path& file, std::vector<std::string> more) {
     const Ended ended = RunProgram("runners/train", Arguments(out, file, std::move(more)));
