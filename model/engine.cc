@@ -173,12 +173,14 @@ class TransformerEngine : public Engine {
       count = std::min<int>(std::min(Transformer::kLogitRows, max_rows_), static_cast<int>(prompt.size()) - first);
       cache_->Grow(path, first + count);
       std::vector<BatchRow> rows;
-      for (int i = first; i < first + count; ++i) rows.push_back({prompt[i], i, path.pages.data(), true});
-      transformer_->Forward(rows, [&](int begin, int number, const float* values, ptrdiff_t stride) {
+      for (int i = first; i < first + count; ++i)
+        rows.push_back({prompt[i], i, path.pages.data(), !scores(), scores()});
+      const auto copy = [&](int begin, int number, const float* values, ptrdiff_t stride) {
         for (int i = 0; i < number; ++i) {
           std::copy_n(values + i * stride, outputs, all.begin() + static_cast<ptrdiff_t>(first + begin + i) * outputs);
         }
-      });
+      };
+      transformer_->Forward(rows, copy, copy);
       cache_->Commit(path, std::span(prompt).subspan(first, count));
     }
     cache_->Close(path);
@@ -237,9 +239,7 @@ class TransformerEngine : public Engine {
       const int end = piece.first + piece.count;
       for (int i = piece.first; i < end; ++i) {
         const bool last = i + 1 == static_cast<int>(sequence.tokens.size());
-        // A reward model's own output is its score.
-        const bool beside = score && !scores();
-        rows.push_back({sequence.tokens[i], i, sequence.path.pages.data(), last && !beside, last && beside});
+        rows.push_back({sequence.tokens[i], i, sequence.path.pages.data(), last && !score, last && score});
         if (last) (score ? scored : predicting).push_back(piece.sequence);
       }
       counters_.prompt_rows +=
@@ -258,7 +258,7 @@ class TransformerEngine : public Engine {
     const auto score = [&](int first, int count, const float* values, ptrdiff_t stride) {
       for (int i = 0; i < count; ++i) outputs[first + i] = values[i * stride];
     };
-    scores() ? transformer_->Forward(rows, score) : transformer_->Forward(rows, sample, score);
+    transformer_->Forward(rows, sample, score);
     ORRERY_RETURN_IF_ERROR(device_->status());
     for (const BatchPiece& piece : batch) {
       cache_->Commit(piece.sequence->path, std::span(piece.sequence->tokens).subspan(piece.first, piece.count));

@@ -27,8 +27,9 @@ struct Transformer::Buffers {
         qkv(device.NewBuffer(Type::kFloat32, size_t(rows) * qkv_stride)),
         attended(device.NewBuffer(device.type(), size_t(rows) * PaddedWidth(weights.shape.query_width()))),
         activated(device.NewBuffer(device.type(), size_t(rows) * PaddedWidth(weights.shape.feed_forward))),
-        logits(device.NewBuffer(Type::kFloat32,
-                                size_t(device.PaddedRows(kLogitRows)) * Device::OutputStride(*weights.head))),
+        logits(
+            device.NewBuffer(Type::kFloat32, size_t(device.PaddedRows(kLogitRows)) *
+                                                 Device::OutputStride(weights.head ? *weights.head : *weights.score))),
         kv(device.NewBuffer(device.type(), page_bytes * pages / Size(device.type()))) {}
 
   int rows, qkv_stride;
@@ -77,8 +78,8 @@ void Transformer::Forward(std::span<const BatchRow> rows, const LogitsReader& lo
     if (rows[r].wants_logits) predicting.push_back(r);
     if (rows[r].wants_score) scored.push_back(r);
   }
-  Outputs(*weights_.head, predicting, logits);
-  if (score_row_) Outputs(*score_row_, scored, scores);
+  if (!predicting.empty()) Outputs(*weights_.head, predicting, logits);
+  if (!scored.empty()) Outputs(*weights_.score, scored, scores);
 }
 
 void Transformer::Begin(std::span<const BatchRow> rows) {

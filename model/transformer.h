@@ -22,7 +22,7 @@ struct BatchRow {
   int32_t position;
   const int32_t* pages;  // page numbers of its sequence, up to the one of `position` at least
   bool wants_logits;
-  bool wants_score = false;  // of a score row that was set
+  bool wants_score = false;
 };
 
 class Transformer {
@@ -44,11 +44,12 @@ class Transformer {
   // logits(first, count, values, stride): rows first … first + count − 1 of those that want logits, in their order.
   using LogitsReader = std::function<void(int first, int count, const float* values, ptrdiff_t stride)>;
   // Rows of one sequence and rows that share pages should be neighbours: then those pages are read once for all of
-  // them. `scores` hears likewise of the rows that want a score, one value each.
+  // them. `scores` hears likewise of the rows that want a score, one value each. No row may want what the model has no
+  // weights for.
   void Forward(std::span<const BatchRow> rows, const LogitsReader& logits, const LogitsReader& scores = {});
 
-  // A second output matrix of one row, beside the model's own.
-  void SetScoreRow(std::unique_ptr<kernels::WeightMatrix> row) { score_row_ = std::move(row); }
+  // A reward model's row of outputs, beside a policy's own.
+  void SetScoreRow(std::unique_ptr<kernels::WeightMatrix> row) { weights_.score = std::move(row); }
 
   void ClearPage(int32_t page);
   // The first `slots` tokens; the rest of `to` becomes zero.
@@ -64,7 +65,6 @@ class Transformer {
   void Outputs(const kernels::WeightMatrix& matrix, std::span<const int32_t> wanted, const LogitsReader& reader);
 
   Weights weights_;
-  std::unique_ptr<kernels::WeightMatrix> score_row_;
   kernels::Device& device_;
   std::unique_ptr<Buffers> buffers_;
 };

@@ -209,8 +209,11 @@ StatusOr<Weights> LoadWeights(const ModelSource& source, const ModelShape& shape
   });
   const bool tied = !shape.scores() && source.Find("output.weight") == nullptr;
   if (!tied) ORRERY_RETURN_IF_ERROR(loader.CheckTable(table, shape.width, shape.vocabulary));
-  const std::string head = shape.scores() ? std::string(kScoreTensor) : tied ? table : "output.weight";
-  ORRERY_ASSIGN_OR_RETURN(weights.head, loader.Whole(head, shape.width, shape.outputs()));
+  if (shape.scores()) {
+    ORRERY_ASSIGN_OR_RETURN(weights.score, LoadScoreRow(source, shape, device, pool));
+  } else {
+    ORRERY_ASSIGN_OR_RETURN(weights.head, loader.Whole(tied ? table : "output.weight", shape.width, shape.vocabulary));
+  }
   ORRERY_RETURN_IF_ERROR(device.status());
   return weights;
 }

@@ -29,7 +29,8 @@ struct Weights {
   ModelShape shape;
   std::vector<LayerWeights> layers;
   std::unique_ptr<kernels::Buffer> final_norm;
-  std::unique_ptr<kernels::WeightMatrix> head;
+  std::unique_ptr<kernels::WeightMatrix> head;   // logits of the vocabulary; null in a reward model
+  std::unique_ptr<kernels::WeightMatrix> score;  // a reward model's one row; null in a policy that has none
   std::unique_ptr<kernels::RowTable> embedding;  // may read from the source, which must outlive the weights
 };
 
