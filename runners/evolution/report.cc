@@ -17,6 +17,10 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kStages[] = {"test", "other", "search"};
 
+constexpr const char* kPublishedShares =
+    "For scale: of rStar-Math's 747,000 problems 60.2%, 66.6%, 77.9% and 90.3% were solved after its four rounds; of "
+    "those of GSM8K's level 96.6% to 98.2%, of MATH's 67.4% to 94.5%, of olympiads 21.0% to 80.6% (arXiv 2501.04519).";
+
 // One measure of one round's policy.
 struct Measured {
   int round;
@@ -161,7 +165,7 @@ std::string SolvedPlot(const Json& rounds) {
   return "<section><h2>Training problems that the search solved</h2>\n" +
          DrawSeries({solved},
                     {.x_label = "round", .title = "Percent of the training problems solved", .joined = true}) +
-         "</section>\n";
+         fmt::format("<p class=\"quiet small\">{}</p></section>\n", kPublishedShares);
 }
 
 std::string Page(const Json& rounds) {
@@ -185,7 +189,7 @@ std::string Page(const Json& rounds) {
 
 Status WriteEvolution(const std::filesystem::path& folder, const Json& rounds) {
   const std::vector<Measured> measures = MeasuresOf(rounds);
-  std::string text = AsMarkdown(Searches(rounds)) + "\n";
+  std::string text = fmt::format("{}\n{}\n\n", AsMarkdown(Searches(rounds)), kPublishedShares);
   if (const auto gains = Gains(measures); gains.size() > 1) text += AsMarkdown(gains) + "\n";
   ORRERY_RETURN_IF_ERROR(WriteFileAtomically(folder / "evolution.md", text + AsMarkdown(Measures(measures))));
   ORRERY_RETURN_IF_ERROR(WriteFileAtomically(folder / "report.html", Page(rounds)));

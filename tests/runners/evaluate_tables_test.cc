@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "runners/evaluation/tables.h"
@@ -7,6 +8,8 @@ namespace orrery::runners {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using testing::HasSubstr;
+using testing::Not;
 
 Json Results(const std::string& model, const std::string& problems, const Json& measures) {
   return {{"model", model},
@@ -27,7 +30,13 @@ TEST(EvaluateTables, OneEvaluationWithItsCostsAndThePublishedFigures) {
             "| greedy | pass@1 | 24.5 | 19.5 to 29.5 |\n"
             "\n| method | tokens | steps run | seconds |\n|---|---|---|---|\n"
             "| greedy | 1200 | 30 | 12 |\n");
-  EXPECT_NE(ResultsTable(results, "gsm8k").find("published"), std::string::npos);
+  const std::string beside = ResultsTable(results, "gsm8k");
+  EXPECT_THAT(beside, HasSubstr("arXiv 2501.04519"));
+  EXPECT_THAT(beside, HasSubstr("| search, policy and PPM of the same round; trajectories | percent |\n|---|---|\n"
+                                "| round 1 | 90.9 |\n"));
+  EXPECT_THAT(beside, HasSubstr("| rejection sampling (32, ORM) | 89.3 |\n"));
+  EXPECT_THAT(beside, Not(HasSubstr("GPT-4o"))) << "no figure of this benchmark";
+  EXPECT_THAT(ResultsTable(results, "math500"), HasSubstr("| GPT-4o | 76.6 |\n"));
 }
 
 TEST(EvaluateTables, SeveralSideBySide) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes training.json, and scoring.json for reward models: for tiny models (the formula's weights, as in make_families_golden.py) the losses of 20 steps of PyTorch's AdamW on
-batches given by a formula, and the gradient of every tensor at the first and the last step (its norm, and every 97th element).
+batches given by a formula, and at every step the gradient of every tensor (its norm, and every 97th element, of the steps between the first and the last every 997th).
 
     python make_training_golden.py training.json scoring.json
 
@@ -21,6 +21,10 @@ def batch(step):
     """Three sequences: tokens, and how many of the last ones are learnt. Token 0 is the padding, whose embedding transformers does not train."""
     return [([(5 * i * i + (step + 3) * i + 7 * s) % 95 + 1 for i in range(length)], learnt)
             for s, (length, learnt) in enumerate([(30, 12), (9, 8), (41, 20)])]
+
+
+def gradients_of(named, stride):
+    return {"stride": stride, "tensors": {key: {"norm": float(f"{p.grad.norm():.8g}"), "elements": [float(f"{v:.8g}") for v in p.grad.flatten()[::stride]]} for key, p in named.items()}}
 
 
 def groups(step):
@@ -58,8 +62,9 @@ def scoring(out, scale=1.5):
             decays = [p for key, p in named.items() if p.dim() > 1 and key != "score.weight"]
             others = [p for key, p in named.items() if p.dim() <= 1 or key == "score.weight"]
             optimiser = torch.optim.AdamW([{"params": decays, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}], lr=RATE, betas=(0.9, 0.999), eps=1e-8)
-            losses, norms, gradients, first = [], [], {}, []
-            for step in range(STEPS if kind == "scores" else 3):
+            losses, norms, gradients, first = [], [], [], []
+            steps = STEPS if kind == "scores" else 3
+            for step in range(steps):
                 optimiser.zero_grad()
                 loss, count = 0, 0
                 for prefix, branches, values, pairs in groups(step):
@@ -70,8 +75,7 @@ def scoring(out, scale=1.5):
                     count += len(branches) if kind == "squares" else 1
                 loss = loss / count
                 loss.backward()
-                if step in (0, STEPS - 1):
-                    gradients[str(step)] = {key: {"norm": float(p.grad.norm()), "every_97th": [float(v) for v in p.grad.flatten()[::97]]} for key, p in named.items()}
+                gradients.append(gradients_of(named, 97 if step in (0, steps - 1) else 997))
                 norms.append(float(torch.nn.utils.clip_grad_norm_(list(named.values()), CLIP)))
                 losses.append(float(loss))
                 optimiser.step()
@@ -98,7 +102,7 @@ def main(out, scoring_out):
         decays = [p for p in named.values() if p.dim() > 1]
         others = [p for p in named.values() if p.dim() <= 1]
         optimiser = torch.optim.AdamW([{"params": decays, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}], lr=RATE, betas=(0.9, 0.999), eps=1e-8)
-        losses, norms, gradients = [], [], {}
+        losses, norms, gradients = [], [], []
         for step in range(STEPS):
             optimiser.zero_grad()
             total = sum(learnt for _, learnt in batch(step))
@@ -109,8 +113,7 @@ def main(out, scoring_out):
                 loss = loss + torch.nn.functional.cross_entropy(logits[first - 1:-1], torch.tensor(tokens[first:]), reduction="sum")
             loss = loss / total
             loss.backward()
-            if step in (0, STEPS - 1):
-                gradients[str(step)] = {key: {"norm": float(p.grad.norm()), "every_97th": [float(v) for v in p.grad.flatten()[::97]]} for key, p in named.items()}
+            gradients.append(gradients_of(named, 97 if step in (0, STEPS - 1) else 997))
             norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)))
             losses.append(float(loss))
             optimiser.step()
