@@ -77,30 +77,48 @@ TEST(CampaignRunner, SmallModelLeavesRecordsOfAKnownDigest) {
   EXPECT_THAT(again.output, HasSubstr("this campaign is finished"));
 }
 
-TEST(CampaignRunner, OneThreadTwoThreadsAndAStopGiveTheSameBytes) {
-  const std::string one = FreshPath("one"), two = FreshPath("two"), cut = FreshPath("cut");
-  ASSERT_EQ(RunProgram("runners/campaign", Small(one, {"--threads=1"})).code, 0);
-  ASSERT_EQ(RunProgram("runners/campaign", Small(two, {"--threads=2"})).code, 0);
+// The last value of one of the gauges and counters that a campaign writes down.
+double LastOf(const std::string& out, const char* name) {
+  std::ifstream lines(fs::path(out) / "telemetry.jsonl");
+  double value = -1;
+  for (std::string line; std::getline(lines, line);) value = nlohmann::json::parse(line).value(name, value);
+  return value;
+}
+
+TEST(CampaignRunner, ThreadsBatchLimitsEvictionsKillsAndAMoveLeaveTheSameBytes) {
+  const std::string one = FreshPath("one"), two = FreshPath("two"), cut = FreshPath("cut"), moved = FreshPath("moved");
+  ASSERT_EQ(RunProgram("runners/campaign", Small(one, {"--threads=1", "--set", "model.max_batch_rows=1"})).code, 0);
   const auto digest = Summary(one)["digest"];
+  const std::vector<std::string> scarce = {"--threads=2",
+                                           "--set",
+                                           "model.max_batch_rows=8",
+                                           "--set",
+                                           "model.kv_bytes=41943040",
+                                           "--set",
+                                           "sandbox.snapshot_count=1"};
+  ASSERT_EQ(RunProgram("runners/campaign", Small(two, scarce)).code, 0);
   EXPECT_EQ(Summary(two)["digest"], digest);
+  EXPECT_GT(LastOf(two, "orrery_kv_pages_evicted_total"), 0);
 
   // Interrupted as soon as the search has written something.
   bool told = false;
-  const Ended stopped = RunProgram("runners/campaign", Small(cut), {}, [&](int pid) {
+  const std::vector<std::string> wide = {"--threads=8", "--set", "model.max_batch_rows=64"};
+  const Ended stopped = RunProgram("runners/campaign", Small(cut, wide), {}, [&](int pid) {
     if (told || !fs::exists(fs::path(cut) / "telemetry.jsonl")) return;
     kill(pid, SIGINT);
     told = true;
   });
   EXPECT_TRUE(stopped.code == 130 || stopped.code == 0) << stopped.errors;
   // Killed outright, as often as it takes to be sure that something was under way.
-  const int killed = RunProgram("runners/campaign", Small(cut), {}, [](int pid) {
+  const int killed = RunProgram("runners/campaign", Small(cut, wide), {}, [](int pid) {
                        usleep(2'500'000);
                        kill(pid, SIGKILL);
                      }).code;
   EXPECT_TRUE(killed == -SIGKILL || killed == 0);
-  const Ended resumed = RunProgram("runners/campaign", Small(cut));
+  fs::rename(cut, moved);
+  const Ended resumed = RunProgram("runners/campaign", Small(moved, wide));
   EXPECT_EQ(resumed.code, 0) << resumed.errors;
-  EXPECT_EQ(Summary(cut)["digest"], digest);
+  EXPECT_EQ(Summary(moved)["digest"], digest);
 }
 
 TEST(CampaignRunner, TheDefaultModelSolvesEasyProblems) {
