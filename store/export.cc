@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/atomic_file.h"
 #include "base/digest.h"
-#include "base/paths.h"
 #include "store/convert.h"
 
 namespace orrery::store {
@@ -94,17 +94,22 @@ StatusOr<ExportCounts> ExportTraining(const Store& store, const std::vector<Prob
                                       const ExportOptions& options, const std::filesystem::path& trajectories,
                                       const std::filesystem::path& preferences) {
   ExportCounts counts;
-  std::string trajectory_lines, preference_lines;
+  ORRERY_ASSIGN_OR_RETURN(AtomicFile trajectory_file, AtomicFile::Create(trajectories));
+  ORRERY_ASSIGN_OR_RETURN(AtomicFile preference_file, AtomicFile::Create(preferences));
   for (const ProblemName& problem : problems) {
     ORRERY_ASSIGN_OR_RETURN(const auto record, store.Tree(problem.key));
     if (!record) continue;
     ORRERY_ASSIGN_OR_RETURN(const search::Tree tree, ToSearchTree(**record));
     ++counts.problems;
-    AddTrajectories(problem, **record, tree, options, &trajectory_lines, &counts.trajectories);
-    AddPreferences(problem, **record, tree, options, &preference_lines, &counts.preferences);
+    std::string lines;
+    AddTrajectories(problem, **record, tree, options, &lines, &counts.trajectories);
+    ORRERY_RETURN_IF_ERROR(trajectory_file.Write(lines));
+    lines.clear();
+    AddPreferences(problem, **record, tree, options, &lines, &counts.preferences);
+    ORRERY_RETURN_IF_ERROR(preference_file.Write(lines));
   }
-  ORRERY_RETURN_IF_ERROR(WriteFileAtomically(trajectories, trajectory_lines));
-  ORRERY_RETURN_IF_ERROR(WriteFileAtomically(preferences, preference_lines));
+  ORRERY_RETURN_IF_ERROR(trajectory_file.Commit());
+  ORRERY_RETURN_IF_ERROR(preference_file.Commit());
   return counts;
 }
 
