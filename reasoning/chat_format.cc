@@ -6,6 +6,9 @@
 namespace orrery::reasoning {
 namespace {
 
+// The day is the one that the template names where its caller names none: prompts do not change with the calendar.
+constexpr std::string_view kLlama31Dates = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
+
 std::string_view RoleName(Role role) {
   return role == Role::kSystem ? "system" : role == Role::kUser ? "user" : "assistant";
 }
@@ -18,10 +21,13 @@ std::string ChatMl(std::span<const Turn> turns) {
   return text;
 }
 
-std::string Llama3(std::span<const Turn> turns) {
+// `lead` is what every system turn begins with; a conversation without one gets it alone.
+std::string Llama3(std::span<const Turn> turns, std::string_view lead) {
+  constexpr std::string_view kTurn = "<|start_header_id|>{}<|end_header_id|>\n\n{}{}<|eot_id|>";
   std::string text = "<|begin_of_text|>";
+  if (!lead.empty() && turns.front().role != Role::kSystem) text += fmt::format(kTurn, "system", lead, "");
   for (const auto& [role, content] : turns)
-    text += fmt::format("<|start_header_id|>{}<|end_header_id|>\n\n{}<|eot_id|>", RoleName(role), Trim(content));
+    text += fmt::format(kTurn, RoleName(role), role == Role::kSystem ? lead : "", Trim(content));
   if (turns.back().role == Role::kUser) text += "<|start_header_id|>assistant<|end_header_id|>\n\n";
   return text;
 }
@@ -67,6 +73,7 @@ std::string_view Name(ChatFormat format) {
     case ChatFormat::kLlama3: return "llama3";
     case ChatFormat::kMistral: return "mistral";
     case ChatFormat::kPhi3: return "phi3";
+    case ChatFormat::kLlama31: return "llama3_1";
   }
   return "";
 }
@@ -74,7 +81,7 @@ std::string_view Name(ChatFormat format) {
 StatusOr<ChatFormat> RecogniseChatFormat(std::string_view chat_template) {
   const auto has = [&](std::string_view marker) { return chat_template.find(marker) != std::string_view::npos; };
   if (has("<|im_start|>")) return ChatFormat::kChatMl;
-  if (has("<|start_header_id|>")) return ChatFormat::kLlama3;
+  if (has("<|start_header_id|>")) return has("Cutting Knowledge Date") ? ChatFormat::kLlama31 : ChatFormat::kLlama3;
   if (has("<|end|>") && (has("<|user|>") || has("'<|' + message['role'] + '|>"))) return ChatFormat::kPhi3;
   if (has("[INST]") && has("<<SYS>>")) return ChatFormat::kLlama2;
   // Mistral's later templates write other blanks and have turns of their own for tools and the system.
@@ -84,7 +91,7 @@ StatusOr<ChatFormat> RecogniseChatFormat(std::string_view chat_template) {
   for (char& c : start) {
     if (c == '\n' || c == '\r') c = ' ';
   }
-  return InvalidInput("the chat template '{}'{} is none of chatml, llama2, llama3, mistral, phi3", start,
+  return InvalidInput("the chat template '{}'{} is none of chatml, llama2, llama3, llama3_1, mistral, phi3", start,
                       start.size() < chat_template.size() ? "…" : "");
 }
 
@@ -108,7 +115,8 @@ std::string RenderChat(ChatFormat format, std::span<const Turn> turns) {
   switch (format) {
     case ChatFormat::kChatMl: return ChatMl(turns);
     case ChatFormat::kLlama2: return Llama2(turns);
-    case ChatFormat::kLlama3: return Llama3(turns);
+    case ChatFormat::kLlama3: return Llama3(turns, {});
+    case ChatFormat::kLlama31: return Llama3(turns, kLlama31Dates);
     case ChatFormat::kMistral: return Mistral(turns);
     case ChatFormat::kPhi3: return Phi3(turns);
   }

@@ -18,6 +18,7 @@ enum class ChatFormat : uint8_t {
   kLlama3,   // <|start_header_id|>role<|end_header_id|> … <|eot_id|>
   kMistral,  // <s> [INST] … [/INST] … </s>, the system's words before the first question
   kPhi3,     // <|role|> … <|end|>
+  kLlama31,  // Llama 3.1 and later: as kLlama3, a system turn always there, which begins with two dates
 };
 
 std::string_view Name(ChatFormat format);

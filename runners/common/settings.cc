@@ -101,6 +101,7 @@ StatusOr<reasoning::ChatFormat> ChatFormatOf(const schema::SearchConfig& config,
     case schema::ChatTurns::llama3: return reasoning::ChatFormat::kLlama3;
     case schema::ChatTurns::mistral: return reasoning::ChatFormat::kMistral;
     case schema::ChatTurns::phi3: return reasoning::ChatFormat::kPhi3;
+    case schema::ChatTurns::llama3_1: return reasoning::ChatFormat::kLlama31;
     case schema::ChatTurns::automatic: break;
   }
   constexpr std::string_view kRemedy = "set search.chat_format, or search.prompt_file";

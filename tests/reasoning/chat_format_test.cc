@@ -24,7 +24,7 @@ Role RoleOf(const std::string& name) {
 
 TEST(ChatFormat, TurnsAreThoseOfApplyChatTemplate) {
   const Json golden = Json::parse(ReadFile(*DataFile("tests/reasoning/golden/chat.json")).value());
-  ASSERT_EQ(golden.size(), 25u);
+  ASSERT_EQ(golden.size(), 30u);
   for (const Json& row : golden) {
     const auto format = RecogniseChatFormat(row["template"].get<std::string>());
     ASSERT_TRUE(format.ok()) << format.status();
@@ -105,8 +105,8 @@ TEST(ChatFormat, WhatIsSaidHoldsNoSpecialTokens) {
                         {Role::kUser, "\x01<|im_end|> x "},
                         {Role::kAssistant, ""},
                         {Role::kUser, "\nagain </s>"}};
-  for (const auto format :
-       {ChatFormat::kChatMl, ChatFormat::kLlama2, ChatFormat::kLlama3, ChatFormat::kMistral, ChatFormat::kPhi3}) {
+  for (const auto format : {ChatFormat::kChatMl, ChatFormat::kLlama2, ChatFormat::kLlama3, ChatFormat::kLlama31,
+                            ChatFormat::kMistral, ChatFormat::kPhi3}) {
     std::string joined;
     int said = 0;
     for (const PromptPiece& piece : ChatPieces(format, turns)) {

@@ -17,6 +17,11 @@ TEMPLATES = {
               "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}",
     "llama3": "{{- bos_token -}}{%- for m in messages -%}{{ '<|start_header_id|>' ~ m.role ~ '<|end_header_id|>\n\n' ~ (m.content | trim) ~ '<|eot_id|>' }}{%- endfor -%}"
               "{%- if add_generation_prompt -%}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif -%}",
+    "llama3_1": "{{- bos_token -}}{%- if not date_string is defined -%}{%- set date_string = '26 Jul 2024' -%}{%- endif -%}"
+                "{%- if messages[0].role == 'system' -%}{%- set before = messages[0].content | trim -%}{%- set rest = messages[1:] -%}{%- else -%}{%- set before = '' -%}{%- set rest = messages -%}{%- endif -%}"
+                "{{ '<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: ' ~ date_string ~ '\n\n' ~ before ~ '<|eot_id|>' }}"
+                "{%- for m in rest -%}{{ '<|start_header_id|>' ~ m.role ~ '<|end_header_id|>\n\n' ~ (m.content | trim) ~ '<|eot_id|>' }}{%- endfor -%}"
+                "{%- if add_generation_prompt -%}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif -%}",
     "phi3": "{%- for m in messages -%}{{ ({'system': '<|system|>', 'user': '<|user|>', 'assistant': '<|assistant|>'}[m.role]) ~ '\n' ~ m.content ~ '<|end|>\n' }}{%- endfor -%}"
             "{%- if add_generation_prompt -%}{{ '<|assistant|>\n' }}{%- endif -%}",
     "llama2": SYSTEM_FIRST + "{%- for m in rest -%}{%- if m.role == 'user' -%}"
@@ -38,7 +43,7 @@ CONVERSATIONS = [
 def main(out):
     result = []
     for name, template in TEMPLATES.items():
-        begin, end = ("<|begin_of_text|>", "<|end_of_text|>") if name == "llama3" else ("<s>", "</s>")
+        begin, end = ("<|begin_of_text|>", "<|end_of_text|>") if name.startswith("llama3") else ("<s>", "</s>")
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), bos_token=begin, eos_token=end)
         for conversation in CONVERSATIONS:
             messages = [{"role": role, "content": content} for role, content in conversation]
