@@ -8,6 +8,7 @@
 
 #include "base/paths.h"
 #include "runners/common/plots.h"
+#include "runners/evaluation/published.h"
 #include "store/html.h"
 
 namespace orrery::runners {
@@ -16,10 +17,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kStages[] = {"test", "other", "search"};
-
-constexpr const char* kPublishedShares =
-    "For scale: of rStar-Math's 747,000 problems 60.2%, 66.6%, 77.9% and 90.3% were solved after its four rounds; of "
-    "those of GSM8K's level 96.6% to 98.2%, of MATH's 67.4% to 94.5%, of olympiads 21.0% to 80.6% (arXiv 2501.04519).";
 
 // One measure of one round's policy.
 struct Measured {

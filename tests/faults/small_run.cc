@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/paths.h"
@@ -127,16 +128,6 @@ uint64_t StoredExpansions(const fs::path& out) {
                       })
                   .ok());
   return count;
-}
-
-std::optional<nlohmann::json> LastTelemetry(const fs::path& out) {
-  std::istringstream lines(ReadFile(out / "telemetry.jsonl").value_or(""));
-  std::optional<nlohmann::json> last;
-  for (std::string line; std::getline(lines, line);) {
-    auto parsed = nlohmann::json::parse(line, nullptr, false);
-    if (parsed.is_object()) last = std::move(parsed);
-  }
-  return last;
 }
 
 void ExpectWholeExports(const fs::path& out, bool finished) {

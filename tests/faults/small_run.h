@@ -6,8 +6,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,9 +24,6 @@ Ended RunCampaign(const std::filesystem::path& out, const std::vector<std::strin
 // Expansions that the store of a run holds, those of finished trees and those of the memo; none where there is no store
 // yet. Fails the test where a record cannot be read.
 uint64_t StoredExpansions(const std::filesystem::path& out);
-
-// The last whole line of telemetry.jsonl; none where there is no such line.
-std::optional<nlohmann::json> LastTelemetry(const std::filesystem::path& out);
 
 // Every file that is replaced at once is whole or absent; with `finished` all are there and nothing is left beside
 // them.

@@ -77,14 +77,6 @@ TEST(CampaignRunner, SmallModelLeavesRecordsOfAKnownDigest) {
   EXPECT_THAT(again.output, HasSubstr("this campaign is finished"));
 }
 
-// The last value of one of the gauges and counters that a campaign writes down.
-double LastOf(const std::string& out, const char* name) {
-  std::ifstream lines(fs::path(out) / "telemetry.jsonl");
-  double value = -1;
-  for (std::string line; std::getline(lines, line);) value = nlohmann::json::parse(line).value(name, value);
-  return value;
-}
-
 TEST(CampaignRunner, ThreadsBatchLimitsEvictionsKillsAndAMoveLeaveTheSameBytes) {
   const std::string one = FreshPath("one"), two = FreshPath("two"), cut = FreshPath("cut"), moved = FreshPath("moved");
   ASSERT_EQ(RunProgram("runners/campaign", Small(one, {"--threads=1", "--set", "model.max_batch_rows=1"})).code, 0);
@@ -98,7 +90,7 @@ TEST(CampaignRunner, ThreadsBatchLimitsEvictionsKillsAndAMoveLeaveTheSameBytes) 
                                            "sandbox.snapshot_count=1"};
   ASSERT_EQ(RunProgram("runners/campaign", Small(two, scarce)).code, 0);
   EXPECT_EQ(Summary(two)["digest"], digest);
-  EXPECT_GT(LastOf(two, "orrery_kv_pages_evicted_total"), 0);
+  EXPECT_GT(LastTelemetry(two)->value("orrery_kv_pages_evicted_total", 0.0), 0);
 
   // Interrupted as soon as the search has written something.
   bool told = false;

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <sstream>
+#include <utility>
 
 #include "base/paths.h"
 
@@ -66,6 +68,16 @@ Ended RunProgram(const std::string& program, const std::vector<std::string>& arg
     waitpid(child, &status, 0);
   }
   return EndedWith(status, prefix);
+}
+
+std::optional<nlohmann::json> LastTelemetry(const std::filesystem::path& out) {
+  std::istringstream lines(ReadFile(out / "telemetry.jsonl").value_or(""));
+  std::optional<nlohmann::json> last;
+  for (std::string line; std::getline(lines, line);) {
+    auto parsed = nlohmann::json::parse(line, nullptr, false);
+    if (parsed.is_object()) last = std::move(parsed);
+  }
+  return last;
 }
 
 Background::Background(const std::string& program, const std::vector<std::string>& arguments,

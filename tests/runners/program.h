@@ -3,7 +3,10 @@
 
 // Runs one of the project's own programs as a user would, and keeps what it said.
 
+#include <filesystem>
 #include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +23,9 @@ struct Ended {
 Ended RunProgram(const std::string& program, const std::vector<std::string>& arguments,
                  const std::vector<std::string>& environment = {},
                  const std::function<void(int pid)>& while_running = nullptr);
+
+// The last whole line of a campaign's telemetry.jsonl; none where there is no such line.
+std::optional<nlohmann::json> LastTelemetry(const std::filesystem::path& out);
 
 // A program that goes on while a test does something else.
 class Background {

@@ -71,7 +71,7 @@ TEST(SimulateProgram, FitsARunAndPlansWithIt) {
   EXPECT_EQ(profile->recorded.live_trees, 16U);
   EXPECT_EQ(profile->rules.rollouts, 8);
   // Each batch waited for two milliseconds at least, and for longer where the machine had other work.
-  const Json last = Lines(*ReadFile(run / "telemetry.jsonl")).back();
+  const Json last = LastTelemetry(run).value();
   const auto of = [&](const char* key) { return last.at(key).get<double>(); };
   const double batches = of("orrery_batches_total"), seconds = of("orrery_model_busy_seconds_total") / batches;
   EXPECT_GE(seconds, 0.002);

@@ -12,16 +12,14 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 SYSTEM_FIRST = "{%- if messages[0].role == 'system' -%}{%- set before = messages[0].content -%}{%- set rest = messages[1:] -%}{%- else -%}{%- set rest = messages -%}{%- endif -%}"
+LLAMA3_TURNS = "{%- for m in MESSAGES -%}{{ '<|start_header_id|>' ~ m.role ~ '<|end_header_id|>\n\n' ~ (m.content | trim) ~ '<|eot_id|>' }}{%- endfor -%}" \
+               "{%- if add_generation_prompt -%}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif -%}"
 TEMPLATES = {
     "chatml": "{%- for m in messages -%}{{ '<|im_start|>' ~ m.role ~ '\n' ~ m.content ~ '<|im_end|>\n' }}{%- endfor -%}"
               "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}",
-    "llama3": "{{- bos_token -}}{%- for m in messages -%}{{ '<|start_header_id|>' ~ m.role ~ '<|end_header_id|>\n\n' ~ (m.content | trim) ~ '<|eot_id|>' }}{%- endfor -%}"
-              "{%- if add_generation_prompt -%}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif -%}",
-    "llama3_1": "{{- bos_token -}}{%- if not date_string is defined -%}{%- set date_string = '26 Jul 2024' -%}{%- endif -%}"
-                "{%- if messages[0].role == 'system' -%}{%- set before = messages[0].content | trim -%}{%- set rest = messages[1:] -%}{%- else -%}{%- set before = '' -%}{%- set rest = messages -%}{%- endif -%}"
-                "{{ '<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: ' ~ date_string ~ '\n\n' ~ before ~ '<|eot_id|>' }}"
-                "{%- for m in rest -%}{{ '<|start_header_id|>' ~ m.role ~ '<|end_header_id|>\n\n' ~ (m.content | trim) ~ '<|eot_id|>' }}{%- endfor -%}"
-                "{%- if add_generation_prompt -%}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif -%}",
+    "llama3": "{{- bos_token -}}" + LLAMA3_TURNS.replace("MESSAGES", "messages"),
+    "llama3_1": SYSTEM_FIRST + "{{- bos_token ~ '<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: ' ~ (date_string | default('26 Jul 2024')) ~ '\n\n'"
+                " ~ (before | default('') | trim) ~ '<|eot_id|>' -}}" + LLAMA3_TURNS.replace("MESSAGES", "rest"),
     "phi3": "{%- for m in messages -%}{{ ({'system': '<|system|>', 'user': '<|user|>', 'assistant': '<|assistant|>'}[m.role]) ~ '\n' ~ m.content ~ '<|end|>\n' }}{%- endfor -%}"
             "{%- if add_generation_prompt -%}{{ '<|assistant|>\n' }}{%- endif -%}",
     "llama2": SYSTEM_FIRST + "{%- for m in rest -%}{%- if m.role == 'user' -%}"
