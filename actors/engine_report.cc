@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "schema/builder.h"
+
 namespace orrery::actors {
 namespace {
 
@@ -18,7 +20,7 @@ prometheus::MetricFamily Single(std::string name, std::string help, MetricType t
 }  // namespace
 
 EngineReportChunk ReportOf(const model::EngineCounters& counters, uint64_t waiting, uint64_t sent) {
-  flatbuffers::FlatBufferBuilder builder(256);
+  schema::Builder builder;
   builder.Finish(schema::CreateEngineReport(builder, sent, counters.batches, counters.rows, counters.prompt_rows,
                                             counters.tokens_generated, counters.prefix_tokens_reused, counters.requests,
                                             counters.requests_coalesced, counters.busy_seconds, counters.pages_used,

@@ -10,6 +10,7 @@
 //                                ├─▸ sandbox  run        (a pool of workers)
 //                                ├─▸ grader   grade      (a pool of workers)
 //                                └─▸ journal  record
+//   batcher ─▸ rollout  sampled
 //   node ─▸ tree  ended      tree ─▸ journal  finish      tree ─▸ campaign  done      all ─▸ telemetry  report
 //
 // Contents are FlatBuffers (schema/messages.fbs, records.fbs) in reference-counted chunks: built once, read in place.
@@ -75,6 +76,7 @@ CAF_ADD_ATOM(orrery, orrery::atom, grown, "grown")
 CAF_ADD_ATOM(orrery, orrery::atom, failed, "failed")
 CAF_ADD_ATOM(orrery, orrery::atom, done, "done")
 CAF_ADD_ATOM(orrery, orrery::atom, generate, "generate")
+CAF_ADD_ATOM(orrery, orrery::atom, sampled, "sampled")
 CAF_ADD_ATOM(orrery, orrery::atom, score, "score")
 CAF_ADD_ATOM(orrery, orrery::atom, run, "run")
 CAF_ADD_ATOM(orrery, orrery::atom, grade, "grade")
@@ -87,11 +89,16 @@ CAF_END_TYPE_ID_BLOCK(orrery)
 
 namespace orrery::actors {
 
+// Expands a node: from the memo, or by sampling, running and grading. One expansion at a time.
+using rollout_actor = caf::typed_actor<caf::replies_to<atom::expand, PartialChunk>::with<ExpansionChunk>,
+                                       caf::reacts_to<atom::sampled, GeneratedChunk>>;  // samples before the last
+
 // One model: a policy samples continuations, a reward model scores texts. The answer comes when the request's own is
-// finished, whatever else is in the batch.
-using batcher_actor = caf::typed_actor<caf::replies_to<atom::generate, GenerateChunk>::with<GeneratedChunk>,
-                                       caf::replies_to<atom::score, ScoreChunk>::with<ScoredChunk>,
-                                       caf::reacts_to<atom::tick>>;  // to itself: run the next batch
+// finished, whatever else is in the batch; of several samples each goes to the asker as soon as it is.
+using batcher_actor =
+    caf::typed_actor<caf::replies_to<atom::generate, GenerateChunk, rollout_actor>::with<GeneratedChunk>,
+                     caf::replies_to<atom::score, ScoreChunk>::with<ScoredChunk>,
+                     caf::reacts_to<atom::tick>>;  // to itself: run the next batch
 
 // Runs steps: the pool has the workers' interface.
 using sandbox_actor = caf::typed_actor<caf::replies_to<atom::run, RunChunk>::with<RanChunk>>;
@@ -103,9 +110,6 @@ using grader_actor = caf::typed_actor<caf::replies_to<atom::grade, GradeAnswerCh
 using journal_actor = caf::typed_actor<caf::replies_to<atom::record, ExpansionChunk>::with<bool>,
                                        caf::replies_to<atom::finish, TreeRecordChunk>::with<bool>,
                                        caf::reacts_to<atom::tick>>;  // to itself: commit what has gathered
-
-// Expands a node: from the memo, or by sampling, running and grading. One expansion at a time.
-using rollout_actor = caf::typed_actor<caf::replies_to<atom::expand, PartialChunk>::with<ExpansionChunk>>;
 
 // A visited, non-terminal step of one tree.
 using node_actor =

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "schema/builder.h"
+
 namespace orrery::actors {
 
 caf::result<bool> journal_state::Wait() {
@@ -25,7 +27,7 @@ void journal_state::Commit() {
   }
   meters->of(Kind::kJournal).held.store(0, std::memory_order_relaxed);
   const store::StoreCounters counters = store->Counters();
-  flatbuffers::FlatBufferBuilder builder(128);
+  schema::Builder builder;
   builder.Finish(schema::CreateStoreReport(builder, meters->Sent(Kind::kTelemetry), counters.expansions_written,
                                            counters.trees_written, counters.commits, counters.bytes_written,
                                            counters.commit_seconds));

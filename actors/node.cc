@@ -6,6 +6,7 @@
 
 #include "actors/partial.h"
 #include "actors/promise.h"
+#include "schema/builder.h"
 
 namespace orrery::actors {
 namespace {
@@ -91,7 +92,7 @@ void node_state::Forward(uint32_t rollout, const rollout_actor& walker) {
   Row& row = rows[*best];
   ++row.stats.virtual_visits;
   if (row.end != schema::Terminal::None) return End(rollout, row.end, row.right, static_cast<int>(*best));
-  flatbuffers::FlatBufferBuilder builder(64);
+  schema::Builder builder;
   builder.Finish(schema::CreateDescend(builder, context->meters().Sent(Kind::kNode), rollout));
   self->send(ChildAt(*best), atom::descend_v, DescendChunk(std::move(builder)), walker);
 }
@@ -100,7 +101,7 @@ void node_state::Lead(const schema::Descend& descend, const rollout_actor& walke
   const size_t depth = Depth(*partial);
   if (depth == descend.to()->size()) return Descend(descend.rollout(), walker);
   const auto to = store::Path(descend.to()->begin(), descend.to()->end());
-  flatbuffers::FlatBufferBuilder builder(128);
+  schema::Builder builder;
   builder.Finish(schema::CreateDescendDirect(builder, context->meters().Sent(Kind::kNode), descend.rollout(), &to));
   self->send(ChildAt(to[depth]), atom::descend_v, DescendChunk(std::move(builder)), walker);
 }
@@ -121,7 +122,7 @@ void node_state::End(uint32_t rollout, schema::Terminal end, bool right, int row
     path.push_back(static_cast<uint8_t>(row));
     if (rows[static_cast<size_t>(row)].score) score = *rows[static_cast<size_t>(row)].score;
   }
-  flatbuffers::FlatBufferBuilder builder(128);
+  schema::Builder builder;
   builder.Finish(
       schema::CreateEndedDirect(builder, context->meters().Sent(Kind::kTree), rollout, &path, end, right, score));
   self->send(tree, atom::ended_v, EndedChunk(std::move(builder)));
@@ -158,7 +159,7 @@ caf::result<bool> node_state::Backup(const BackupChunk& backup) {
     row.stats.exhausted = true;
     return Exhausted();
   }
-  flatbuffers::FlatBufferBuilder builder(128);
+  schema::Builder builder;
   const auto path = builder.CreateVector(backup->path()->data(), length);
   builder.Finish(schema::CreateBackup(builder, context->meters().Sent(Kind::kNode), path,
                                       static_cast<uint32_t>(depth + 1), backup->end(), backup->value(),

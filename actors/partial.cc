@@ -7,17 +7,18 @@
 #include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/seeds.h"
 #include "reasoning/step.h"
+#include "schema/builder.h"
 
 namespace orrery::actors {
 
 PartialChunk RootPartial(const TreeContext& tree) {
-  flatbuffers::FlatBufferBuilder builder;
+  schema::Builder builder;
   builder.Finish(schema::PartialBuilder(builder).Finish());
   return PartialChunk(std::move(builder));
 }
 
 PartialChunk PathOnly(const schema::Partial& partial) {
-  flatbuffers::FlatBufferBuilder builder(64);
+  schema::Builder builder;
   const auto path = store::PathOf(partial);
   const auto offset = builder.CreateVector(path);
   schema::PartialBuilder slim(builder);
@@ -28,7 +29,7 @@ PartialChunk PathOnly(const schema::Partial& partial) {
 
 PartialChunk ChildPartial(const TreeContext& tree, const schema::Partial& parent, const schema::Candidate& candidate,
                           uint8_t index) {
-  flatbuffers::FlatBufferBuilder builder(1024);
+  schema::Builder builder;
   auto path = store::PathOf(parent);
 
   std::vector<flatbuffers::Offset<schema::RunStep>> steps;

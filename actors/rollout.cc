@@ -8,6 +8,7 @@
 #include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/seeds.h"
 #include "reasoning/verifier.h"
+#include "schema/builder.h"
 #include "store/recorded_steps.h"
 
 namespace orrery::actors {
@@ -60,23 +61,25 @@ caf::result<ExpansionChunk> rollout_state::Expand(const PartialChunk& chunk) {
 }
 
 void rollout_state::Sample() {
-  const int first = sampled;
-  sampled += context->rules().candidates;
-  for (int candidate = first; candidate < sampled; ++candidate) Generate(candidate);
+  const int samples = context->rules().candidates;
+  Generate(std::exchange(sampled, sampled + samples), samples);
 }
 
-void rollout_state::Generate(int candidate) {
+void rollout_state::Generate(int first, int samples) {
   static const std::vector<std::string> stop_strings = reasoning::StopStrings();
   const size_t solution = partial->tokens() == nullptr ? 0 : partial->tokens()->size();
-  const size_t length = context->prompt.size() + solution;
   const auto& rules = context->rules();
 
-  flatbuffers::FlatBufferBuilder builder(512 + sizeof(int32_t) * length);
+  schema::Builder builder;
   int32_t* prompt = nullptr;
-  const auto tokens = builder.CreateUninitializedVector(length, &prompt);
+  const auto tokens = builder.CreateUninitializedVector(context->prompt.size() + solution, &prompt);
   std::ranges::copy(context->prompt, prompt);
   if (solution > 0) std::copy_n(partial->tokens()->data(), solution, prompt + context->prompt.size());
   const auto stops = builder.CreateVectorOfStrings(stop_strings);
+  const auto path = store::PathOf(*partial);
+  uint64_t* stream = nullptr;
+  const auto streams = builder.CreateUninitializedVector(static_cast<size_t>(samples), &stream);
+  for (int i = 0; i < samples; ++i) stream[i] = CandidateStream(path, first + i);
   schema::GenerateBuilder generate(builder);
   generate.add_sent(context->meters().Sent(Kind::kBatcher));
   generate.add_prompt(tokens);
@@ -86,39 +89,49 @@ void rollout_state::Generate(int candidate) {
   generate.add_stops(stops);
   generate.add_max_new_tokens(std::min(rules.max_step_tokens, context->token_budget() - static_cast<int>(solution)));
   generate.add_random_key(context->random_key);
-  generate.add_random_stream(CandidateStream(store::PathOf(*partial), candidate));
+  generate.add_random_streams(streams);
+  generate.add_first(static_cast<uint32_t>(first));
   builder.Finish(generate.Finish());
 
-  self->request(context->campaign->services.batcher, caf::infinite, atom::generate_v, GenerateChunk(std::move(builder)))
-      .then([this, candidate](const GeneratedChunk& generated) { Generated(candidate, *generated); },
-            [this](caf::error& error) { Fail(std::move(error)); });
+  self->request(context->campaign->services.batcher, caf::infinite, atom::generate_v, GenerateChunk(std::move(builder)),
+                caf::actor_cast<rollout_actor>(self))
+      .then(
+          [this](const GeneratedChunk& generated) {
+            context->meters().Answered(Kind::kRollout);
+            Generated(*generated);
+          },
+          [this](caf::error& error) { Fail(std::move(error)); });
 }
 
-void rollout_state::Generated(int candidate, const schema::Generated& generated) {
-  context->meters().Answered(Kind::kRollout);
+void rollout_state::Generated(const schema::Generated& generated) {
   if (!draft) return;
   auto& counts = context->meters().search;
-  counts.candidates.fetch_add(1, std::memory_order_relaxed);
-  counts.tokens_generated.fetch_add(generated.tokens(), std::memory_order_relaxed);
-  const auto task = draft->AddSample(candidate, {.tokens = generated.tokens(),
-                                                 .text = GetString(generated.text()),
-                                                 .stop = GetString(generated.stop()),
-                                                 .ended = generated.ended(),
-                                                 .log_probability = generated.log_probability()});
-  if (!task) return Proceed();
-  if (const auto* earlier = Earlier(task->text); earlier != nullptr && ByItsMachine(*earlier)) {
-    Take(task->text, *earlier);
-    return Proceed();
+  for (const schema::Sample* sample : *generated.samples()) {
+    counts.candidates.fetch_add(1, std::memory_order_relaxed);
+    counts.tokens_generated.fetch_add(sample->tokens(), std::memory_order_relaxed);
+    const auto task =
+        draft->AddSample(static_cast<int>(sample->number()), {.tokens = sample->tokens(),
+                                                              .text = GetString(sample->text()),
+                                                              .stop = GetString(sample->stop()),
+                                                              .ended = sample->ended(),
+                                                              .log_probability = sample->log_probability()});
+    if (task) Judge(*task);
   }
-  if (task->kind == reasoning::ExpansionDraft::Task::Kind::kRun) return Run(task->text, task->subject);
+  Proceed();
+}
+
+void rollout_state::Judge(const reasoning::ExpansionDraft::Task& task) {
+  if (const auto* earlier = Earlier(task.text); earlier != nullptr && ByItsMachine(*earlier))
+    return Take(task.text, *earlier);
+  if (task.kind == reasoning::ExpansionDraft::Task::Kind::kRun) return Run(task.text, task.subject);
   switch (reasoning::VerifierOf(*context->problem)) {
-    case reasoning::Verifier::kComparison: return Compare(task->text, task->subject);
-    case reasoning::Verifier::kChecker: return Check(task->text, task->subject);
+    case reasoning::Verifier::kComparison: return Compare(task.text, task.subject);
+    case reasoning::Verifier::kChecker: return Check(task.text, task.subject);
   }
 }
 
 void rollout_state::Run(const std::string& text, const std::string& code) {
-  flatbuffers::FlatBufferBuilder builder(2 * 1024);
+  schema::Builder builder;
   std::vector<flatbuffers::Offset<schema::RunStep>> parents;
   if (partial->parents() != nullptr) {
     for (const auto* step : *partial->parents())
@@ -154,7 +167,7 @@ void rollout_state::Check(const std::string& text, const std::string& answer) {
     for (const auto* step : *partial->parents()) submission.program.push_back(step->code()->str());
   }
   const std::string code = reasoning::CheckerCode(context->problem->checker, submission);
-  flatbuffers::FlatBufferBuilder builder(2 * 1024);
+  schema::Builder builder;
   const auto seed = reasoning::StepSeed(context->random_key, store::PathOf(*partial));
   const auto step = schema::CreateRunStep(builder, builder.CreateString(code), seed);
   builder.Finish(schema::CreateRun(builder, context->meters().Sent(Kind::kSandboxPool), 0, step));
@@ -194,7 +207,7 @@ void rollout_state::Take(const std::string& text, const schema::Candidate& earli
 }
 
 void rollout_state::Compare(const std::string& text, const std::string& answer) {
-  flatbuffers::FlatBufferBuilder builder(512);
+  schema::Builder builder;
   const auto reference = builder.CreateString(context->problem->answer);
   const auto given = builder.CreateString(answer);
   builder.Finish(schema::CreateGradeAnswer(builder, context->meters().Sent(Kind::kGraderPool), reference, given));
@@ -227,7 +240,7 @@ void rollout_state::Score() {
     // A solution that the model cannot read whole is scored by its first part.
     const auto most = static_cast<size_t>(context->campaign->ppm_context_length);
     if (whole.size() > most) whole.resize(most);
-    flatbuffers::FlatBufferBuilder builder(4 * 1024);
+    schema::Builder builder;
     const auto tokens = builder.CreateVector(whole);
     builder.Finish(schema::CreateScore(builder, context->meters().Sent(Kind::kBatcher), tokens));
     self->request(context->campaign->services.scorer, caf::infinite, atom::score_v, ScoreChunk(std::move(builder)))
@@ -272,6 +285,10 @@ rollout_actor::behavior_type rollout(rollout_actor::stateful_pointer<rollout_sta
       [self, &meter](atom::expand, const PartialChunk& partial) -> caf::result<ExpansionChunk> {
         Probe probe(meter, 0);
         return self->state.Expand(partial);
+      },
+      [self, &meter](atom::sampled, const GeneratedChunk& generated) {
+        Probe probe(meter, generated->sent());
+        self->state.Generated(*generated);
       },
   };
 }

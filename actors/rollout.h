@@ -6,7 +6,7 @@
 // to the journal before anyone sees it.
 //
 //   expand ─▸ recalled from the memo ───────────────────────────────────────────────────▸ expansion
-//        └──▸ n × generate ─▸ parsed, merged ─▸ run | grade ─▸ all in ─▸ score ─▸ record ─┘ (durable)
+//        └──▸ generate × n ─▸ parsed, merged ─▸ run | grade ─▸ all in ─▸ score ─▸ record ─┘ (durable)
 
 #include <memory>
 #include <optional>
@@ -32,8 +32,10 @@ struct rollout_state {
   caf::result<ExpansionChunk> Expand(const PartialChunk& chunk);
   // Asks for as many candidates as the rules say, after those asked for before.
   void Sample();
-  void Generate(int candidate);
-  void Generated(int candidate, const schema::Generated& generated);
+  void Generate(int first, int samples);
+  void Generated(const schema::Generated& generated);
+  // Sees to it that a new step is run, or an answer judged.
+  void Judge(const reasoning::ExpansionDraft::Task& task);
   void Run(const std::string& text, const std::string& code);
   // The two ways to judge an answer (reasoning/verifier.h), and what comes of either.
   void Compare(const std::string& text, const std::string& answer);

@@ -13,11 +13,11 @@ std::span<const model::TokenId> TokensOf(const flatbuffers::Vector<int32_t>* tok
 
 }  // namespace
 
-template <class Answer, class Atom, class Request>
-caf::result<Answer> router_state::Pass(Atom atom, const Request& request, std::span<const model::TokenId> prompt) {
+template <class Answer, class... Message>
+caf::result<Answer> router_state::Pass(std::span<const model::TokenId> prompt, const Message&... message) {
   const model::Placement::Place place = placement.Take(prompt);
   auto promise = std::make_shared<Promise<Answer>>(self->template make_response_promise<Answer>());
-  self->request(batchers[place.engine], caf::infinite, atom, request)
+  self->request(batchers[place.engine], caf::infinite, message...)
       .then(
           [this, place, promise](const Answer& answer) {
             placement.GiveBack(place);
@@ -41,13 +41,13 @@ batcher_actor::behavior_type router(batcher_actor::stateful_pointer<router_state
   state.alive = Alive(meter);
   // A request's time of sending is the batcher's to count: it waits there.
   return {
-      [self, &meter](atom::generate, const GenerateChunk& request) {
+      [self, &meter](atom::generate, const GenerateChunk& request, const rollout_actor& asker) {
         Probe probe(meter, 0);
-        return self->state.Pass<GeneratedChunk>(atom::generate_v, request, TokensOf(request->prompt()));
+        return self->state.Pass<GeneratedChunk>(TokensOf(request->prompt()), atom::generate_v, request, asker);
       },
       [self, &meter](atom::score, const ScoreChunk& request) {
         Probe probe(meter, 0);
-        return self->state.Pass<ScoredChunk>(atom::score_v, request, TokensOf(request->text()));
+        return self->state.Pass<ScoredChunk>(TokensOf(request->text()), atom::score_v, request);
       },
       [](atom::tick) {},
   };

@@ -21,8 +21,8 @@ struct router_state {
   model::Placement placement{{}};
   Alive alive;
 
-  template <class Answer, class Atom, class Request>
-  caf::result<Answer> Pass(Atom atom, const Request& request, std::span<const model::TokenId> prompt);
+  template <class Answer, class... Message>
+  caf::result<Answer> Pass(std::span<const model::TokenId> prompt, const Message&... message);
 };
 
 // `pages`: of each batcher's cache.

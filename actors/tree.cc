@@ -9,6 +9,7 @@
 #include "actors/rollout.h"
 #include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/seeds.h"
+#include "schema/builder.h"
 #include "search/tree.h"
 
 namespace orrery::actors {
@@ -85,7 +86,7 @@ void tree_state::Wave() {
 }
 
 void tree_state::Send(int number, const store::Path* to) {
-  flatbuffers::FlatBufferBuilder builder(64);
+  schema::Builder builder;
   builder.Finish(
       schema::CreateDescendDirect(builder, context->meters().Sent(Kind::kNode), static_cast<uint32_t>(number), to));
   self->send(root, atom::descend_v, DescendChunk(std::move(builder)), self->spawn(rollout, context));
@@ -130,7 +131,7 @@ void tree_state::BackUp(size_t next) {
   const double value = search::ValueOf(context->rules(), store::EndOf(end.end), end.right, end.score);
   const bool itself_only =
       end.end != schema::Terminal::Answered && context->rules().dead_end == search::DeadEndBackup::kItself;
-  flatbuffers::FlatBufferBuilder builder(128);
+  schema::Builder builder;
   builder.Finish(schema::CreateBackupDirect(builder, context->meters().Sent(Kind::kNode), &end.path, 0, end.end, value,
                                             itself_only));
   self->request(root, caf::infinite, atom::backup_v, BackupChunk(std::move(builder)))
@@ -163,7 +164,7 @@ void tree_state::Finish() {
 
 void tree_state::Done(bool stopped, const std::string& failure) {
   if (std::exchange(over, true)) return;
-  flatbuffers::FlatBufferBuilder builder(256);
+  schema::Builder builder;
   builder.Finish(schema::CreateTreeDoneDirect(builder, campaign->meters->Sent(Kind::kCampaign), problem->id.c_str(),
                                               solved, stopped, static_cast<uint32_t>(ends.size()), failure.c_str()));
   self->send(owner, atom::done_v, TreeDoneChunk(std::move(builder)));

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "schema/builder.h"
 #include "store/recorded_steps.h"
 
 namespace orrery::actors {
@@ -17,7 +18,7 @@ RanChunk Run(sandbox::Sandbox& sandbox, const schema::Run& message) {
   }
   request.step = StepOf(*message.step());
   const sandbox::StepResult result = sandbox.Run(request);
-  flatbuffers::FlatBufferBuilder builder(512);
+  schema::Builder builder;
   const auto output = builder.CreateString(result.output);
   const auto error = builder.CreateString(result.error);
   builder.Finish(schema::CreateRan(builder, store::RecordVerdict(result.verdict), output, error, result.cpu_seconds,
@@ -49,7 +50,7 @@ grader_actor::behavior_type grader_worker(grader_actor::stateful_pointer<grader_
       [self, &meter](atom::grade, const GradeAnswerChunk& request) {
         Probe probe(meter, request->sent());
         const auto grade = self->state.grader->Compare(request->reference()->str(), request->answer()->str());
-        flatbuffers::FlatBufferBuilder builder(64);
+        schema::Builder builder;
         builder.Finish(schema::CreateGraded(builder, store::RecordGrade(grade)));
         return GradedChunk(std::move(builder));
       },

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "reasoning/text.h"
+#include "schema/builder.h"
 
 namespace orrery::reasoning {
 namespace {
@@ -171,7 +172,7 @@ std::vector<int> ExpansionDraft::FirstSamples() const {
 }
 
 schema::Chunk<schema::Expansion> ExpansionDraft::Finish() const {
-  flatbuffers::FlatBufferBuilder builder;
+  schema::Builder builder;
   std::vector<flatbuffers::Offset<schema::Candidate>> candidates;
   for (const int i : FirstSamples()) candidates.push_back(Build(builder, texts_[static_cast<size_t>(i)], i));
   uint32_t tokens = 0;

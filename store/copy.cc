@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "schema/builder.h"
+
 namespace orrery::store {
 
 using schema::Candidate;
@@ -39,7 +41,7 @@ flatbuffers::Offset<Expansion> CopyExpansion(flatbuffers::FlatBufferBuilder& bui
 }
 
 schema::Chunk<Expansion> ExtractExpansion(const Expansion& from) {
-  flatbuffers::FlatBufferBuilder builder;
+  schema::Builder builder;
   builder.Finish(CopyExpansion(builder, from));
   return schema::Chunk<Expansion>(std::move(builder));
 }

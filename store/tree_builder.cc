@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "schema/builder.h"
 #include "store/copy.h"
 
 namespace orrery::store {
@@ -90,7 +91,7 @@ TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutE
   search::Tree tree = Shape(*setting.rules, places, ends, expansions);
   search::Annotate(&tree, *setting.rules);
 
-  flatbuffers::FlatBufferBuilder builder(64 * 1024);
+  schema::Builder builder;
   std::vector<flatbuffers::Offset<schema::Expansion>> expansion_offsets;
   std::map<Path, int> expansion_index;
   for (const auto& [path, expansion] : expansions) {
