@@ -143,9 +143,12 @@ void batcher_state::Report() {
 
 void batcher_state::FailAll(const std::string& words) {
   meters->of(Kind::kBatcher).failed.fetch_add(held(), std::memory_order_relaxed);
+  auto all_asked = std::exchange(asked, {});
+  auto all_scores = std::exchange(scores, {});
   missing = 0;
-  for (auto& [id, request] : std::exchange(asked, {})) request.promise.Fail(WordedError(words));
-  for (auto& [id, promise] : std::exchange(scores, {})) promise.Fail(WordedError(words));
+  NoteHeld();
+  for (auto& [number, request] : all_asked) request.promise.Fail(WordedError(words));
+  for (auto& [number, promise] : all_scores) promise.Fail(WordedError(words));
 }
 
 batcher_actor::behavior_type batcher(batcher_actor::stateful_pointer<batcher_state> self,

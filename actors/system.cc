@@ -8,6 +8,7 @@
 #include "actors/journal.h"
 #include "actors/pool.h"
 #include "actors/router.h"
+#include "actors/scheduler.h"
 #include "actors/workers.h"
 
 namespace orrery::actors {
@@ -18,7 +19,7 @@ struct SystemConfig : caf::actor_system_config {
     add_message_types<caf::id_block::orrery>();
     // Work stealing collapses with many actors; sharing does not. A bounded number of messages a turn keeps actors fair
     // to each other.
-    set("scheduler.policy", caf::atom("sharing"));
+    load<Scheduler>();
     set("scheduler.max-threads", static_cast<size_t>(threads));
     set("scheduler.max-throughput", static_cast<size_t>(200));
   }

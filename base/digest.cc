@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 namespace orrery {
@@ -20,17 +21,27 @@ const EVP_MD* Algorithm() {
 
 }  // namespace
 
+// Takes its thread's spare context and leaves it there again: making one takes longer than to hash a short text.
 struct Sha256::State {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  ~State() { EVP_MD_CTX_free(context); }
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  using Context = std::unique_ptr<EVP_MD_CTX, Free>;
+  static Context& Spare() {
+    thread_local Context spare;
+    return spare;
+  }
+
+  Context context = Spare() ? std::move(Spare()) : Context(EVP_MD_CTX_new());
+  ~State() { Spare() = std::move(context); }
 };
 
-Sha256::Sha256() : state_(std::make_unique<State>()) { EVP_DigestInit_ex(state_->context, Algorithm(), nullptr); }
+Sha256::Sha256() : state_(std::make_unique<State>()) { EVP_DigestInit_ex(state_->context.get(), Algorithm(), nullptr); }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
-void Sha256::Update(std::string_view bytes) { EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+void Sha256::Update(std::string_view bytes) { EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()); }
 
 void Sha256::UpdateSized(std::string_view bytes) {
   std::array<char, 8> length;
@@ -42,7 +53,7 @@ void Sha256::UpdateSized(std::string_view bytes) {
 Sha256::Bytes Sha256::Finish() {
   Bytes bytes;
   unsigned int size = bytes.size();
-  EVP_DigestFinal_ex(state_->context, bytes.data(), &size);
+  EVP_DigestFinal_ex(state_->context.get(), bytes.data(), &size);
   return bytes;
 }
 

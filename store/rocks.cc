@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 
 #include "store/faulty_files.h"
@@ -35,6 +36,12 @@ class NoLog final : public rocksdb::Logger {
   using rocksdb::Logger::Logv;
   void Logv(const char* format, va_list arguments) override {}
 };
+
+rocksdb::CompressionType FirstSupported(std::initializer_list<rocksdb::CompressionType> wanted) {
+  const auto supported = rocksdb::GetSupportedCompressions();
+  const auto found = std::ranges::find_first_of(wanted, supported);
+  return found == wanted.end() ? rocksdb::kNoCompression : *found;
+}
 
 // The least key that lies past the next place where `size_below` grows; none where it does not grow any more.
 std::optional<std::string> PastNextBlock(const std::string& from, const SizeBelow& size_below) {
@@ -95,9 +102,9 @@ rocksdb::Options MakeOptions() {
   options.info_log = std::make_shared<NoLog>();
   options.write_buffer_size = size_t{16} << 20;
   options.max_total_wal_size = uint64_t{64} << 20;
-  const auto supported = rocksdb::GetSupportedCompressions();
-  const bool zstd = std::find(supported.begin(), supported.end(), rocksdb::kZSTD) != supported.end();
-  options.compression = zstd ? rocksdb::kZSTD : rocksdb::kNoCompression;
+  // What stays is compressed well, what is soon written again in little time.
+  options.compression = FirstSupported({rocksdb::kLZ4Compression, rocksdb::kSnappyCompression});
+  options.bottommost_compression = FirstSupported({rocksdb::kZSTD, rocksdb::kLZ4Compression});
   return options;
 }
 
