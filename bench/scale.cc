@@ -29,7 +29,7 @@ struct Options {
   std::string profile, folder;
   uint64_t in_flight = 1'000'000, problems = 747'000, against = 10'000;
   int rollouts = 16, wave = 16;
-  size_t live_trees = 1024;
+  size_t live_trees = 64;  // enough to keep two threads busy while commits are written; more only miss the caches
   int threads = static_cast<int>(std::thread::hardware_concurrency());
   bool json = false;
 };
