@@ -44,7 +44,8 @@ class KeptBuffers final : public flatbuffers::Allocator {
 
 class Builder : public flatbuffers::FlatBufferBuilder {
  public:
-  Builder() : FlatBufferBuilder(KeptBuffers::kBytes, &KeptBuffers::OfThread()) {}
+  // `expected`: bytes of what is known to be larger than a kept buffer; then it need not grow on the way.
+  explicit Builder(size_t expected = KeptBuffers::kBytes) : FlatBufferBuilder(expected, &KeptBuffers::OfThread()) {}
 };
 
 }  // namespace orrery::schema

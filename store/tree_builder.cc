@@ -91,7 +91,7 @@ TreeChunk BuildTreeRecord(const TreeSetting& setting, const std::vector<RolloutE
   search::Tree tree = Shape(*setting.rules, places, ends, expansions);
   search::Annotate(&tree, *setting.rules);
 
-  schema::Builder builder;
+  schema::Builder builder(64 * 1024);
   std::vector<flatbuffers::Offset<schema::Expansion>> expansion_offsets;
   std::map<Path, int> expansion_index;
   for (const auto& [path, expansion] : expansions) {
