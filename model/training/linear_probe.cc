@@ -61,19 +61,21 @@ struct Pairs {
   Pairs(const ProbeData& data, const Scaling& scaling) : width(data.width), texts(data.inputs.size()) {
     for (size_t i = 0; i < texts.size(); ++i)
       texts[i] = (data.inputs[i] - scaling.mean[i % width]) / scaling.spread[i % width];
-    // Weights across the mean give outputs of zero on average: a constant tells no sibling from another.
+    // Weights across the mean give outputs of zero on average: a constant tells no sibling from another. Texts and
+    // differences alike are without it, or weights would take it up to make the outputs of some texts smaller.
     Vector constant(width);
     for (size_t k = 0; k < width; ++k) constant[k] = scaling.mean[k] / scaling.spread[k];
     const double square = std::max(Dot(constant, constant), 1e-30);
+    for (size_t first = 0; first < texts.size(); first += width) {
+      const std::span each = std::span(texts).subspan(first, width);
+      AddTimes(-Dot(each, constant) / square, constant, each);
+    }
     for (size_t g = 0; g < data.groups.size(); ++g) {
       const ProbeData::Group& group = data.groups[g];
       for (const auto& [better, worse] : group.pairs) {
         const auto a = text(group.first + static_cast<size_t>(better)),
                    b = text(group.first + static_cast<size_t>(worse));
-        const size_t at = differences.size();
         for (size_t k = 0; k < width; ++k) differences.push_back(a[k] - b[k]);
-        const std::span difference = std::span(differences).subspan(at, width);
-        AddTimes(-Dot(difference, constant) / square, constant, difference);
         counts.push_back(1 / static_cast<double>(group.pairs.size()));
         groups.push_back(g);
       }
