@@ -113,7 +113,7 @@ TEST_F(Evolve, GoesOnAfterAKillWithTheSameRounds) {
   });
   ASSERT_EQ(ended.code, -SIGKILL) << ended.errors;
   auto briefly = Arguments(killed, problems, test);
-  briefly.emplace_back("--max-hours=0.0005");
+  briefly.emplace_back("--max-hours=1e-7");  // no step fits into it, however fast the machine
   const Ended stopped = RunProgram("runners/evolve", briefly);
   EXPECT_EQ(stopped.code, 0);
   EXPECT_THAT(stopped.errors, HasSubstr("stopped by run.max_hours"));
