@@ -42,6 +42,8 @@ ScaleMoment Look(actors::Meters& meters, double seconds) {
   return moment;
 }
 
+constexpr size_t kMostMoments = 1024;
+
 void Note(const ScaleMoment& moment, ScaleFigures* figures) {
   ScaleMoment& most = figures->most;
   most.seconds = moment.seconds;
@@ -53,7 +55,14 @@ void Note(const ScaleMoment& moment, ScaleFigures* figures) {
   most.in_mailboxes = std::max(most.in_mailboxes, moment.in_mailboxes);
   most.messages = moment.messages;
   most.problems = moment.problems;
-  figures->moments.push_back(moment);
+  // A long run's moments would be a share of the memory that it measures: every second one is kept, again and again.
+  std::vector<ScaleMoment>& moments = figures->moments;
+  if (figures->looks++ % figures->looks_per_moment != 0) return;
+  moments.push_back(moment);
+  if (moments.size() < kMostMoments) return;
+  for (size_t i = 0; 2 * i < moments.size(); ++i) moments[i] = moments[2 * i];
+  moments.resize((moments.size() + 1) / 2);
+  figures->looks_per_moment *= 2;
 }
 
 }  // namespace

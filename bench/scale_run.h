@@ -45,7 +45,8 @@ struct ScaleFigures {
   uint64_t peak_bytes = 0;   // resident, of this process since it began
   uint64_t store_bytes = 0;  // on the disk, when all was over
   ScaleMoment most;          // each field's largest value
-  std::vector<ScaleMoment> moments;
+  std::vector<ScaleMoment> moments;  // evenly over the run: of each looks_per_moment looks one
+  uint64_t looks = 0, looks_per_moment = 1;
 };
 
 // Failed where the campaign did not come to its end.

@@ -2,7 +2,9 @@
 #include "store/rocks.h"
 
 #include <fcntl.h>
+#include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
+#include <rocksdb/table.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -100,7 +102,17 @@ rocksdb::Options MakeOptions() {
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.max_open_files = 256;
   options.info_log = std::make_shared<NoLog>();
-  options.write_buffer_size = size_t{16} << 20;
+  // A store of any size takes the same memory: small buffers, of which many make one compaction, so that what a run holds
+  // hardly depends on how many of them stand beside one; and the files' indices are cached like what they point to.
+  options.write_buffer_size = size_t{8} << 20;
+  options.level0_file_num_compaction_trigger = 8;
+  options.level0_slowdown_writes_trigger = 40;
+  options.level0_stop_writes_trigger = 72;
+  rocksdb::BlockBasedTableOptions table;
+  // Of this store alone: one that is opened again after its files were damaged must see the damage.
+  table.block_cache = rocksdb::NewLRUCache(size_t{2} << 20, /*num_shard_bits=*/0);
+  table.cache_index_and_filter_blocks = true;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.max_total_wal_size = uint64_t{64} << 20;
   // What stays is compressed well, what is soon written again in little time.
   options.compression = FirstSupported({rocksdb::kLZ4Compression, rocksdb::kSnappyCompression});
