@@ -100,14 +100,14 @@ rocksdb::Options MakeOptions() {
   // The end of the log may be half a record after a crash: it was never acknowledged. Damage before that is an error,
   // never a shorter store.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  options.max_open_files = 256;
+  options.max_open_files = 64;
   options.info_log = std::make_shared<NoLog>();
   // A store of any size takes the same memory: small buffers, of which many make one compaction, so that what a run holds
   // hardly depends on how many of them stand beside one; and the files' indices are cached like what they point to.
-  options.write_buffer_size = size_t{8} << 20;
-  options.level0_file_num_compaction_trigger = 8;
-  options.level0_slowdown_writes_trigger = 40;
-  options.level0_stop_writes_trigger = 72;
+  options.write_buffer_size = size_t{4} << 20;
+  options.level0_file_num_compaction_trigger = 16;
+  options.level0_slowdown_writes_trigger = 80;
+  options.level0_stop_writes_trigger = 144;
   rocksdb::BlockBasedTableOptions table;
   // Of this store alone: one that is opened again after its files were damaged must see the damage.
   table.block_cache = rocksdb::NewLRUCache(size_t{2} << 20, /*num_shard_bits=*/0);
