@@ -42,9 +42,9 @@ struct ScaleFigures {
   double seconds = 0;
   uint64_t messages = 0;  // handled by actors, answers included
   uint64_t solved = 0, rollouts = 0, expansions = 0;
-  uint64_t peak_bytes = 0;   // resident, of this process since it began
-  uint64_t store_bytes = 0;  // on the disk, when all was over
-  ScaleMoment most;          // each field's largest value
+  uint64_t peak_bytes = 0;           // resident, of this process since it began
+  uint64_t store_bytes = 0;          // on the disk, when all was over
+  ScaleMoment most;                  // each field's largest value
   std::vector<ScaleMoment> moments;  // evenly over the run: of each looks_per_moment looks one
   uint64_t looks = 0, looks_per_moment = 1;
 };

@@ -102,8 +102,9 @@ rocksdb::Options MakeOptions() {
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.max_open_files = 64;
   options.info_log = std::make_shared<NoLog>();
-  // A store of any size takes the same memory: small buffers, of which many make one compaction, so that what a run holds
-  // hardly depends on how many of them stand beside one; and the files' indices are cached like what they point to.
+  // A store of any size takes the same memory: small buffers, of which many make one compaction, so that what a run
+  // holds hardly depends on how many of them stand beside one; and the files' indices are cached like what they point
+  // to.
   options.write_buffer_size = size_t{4} << 20;
   options.level0_file_num_compaction_trigger = 16;
   options.level0_slowdown_writes_trigger = 80;
