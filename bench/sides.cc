@@ -13,10 +13,12 @@ namespace {
 
 constexpr int kSaltsOfAWorkload = 1000;
 
-// The weights with which a peer works in our precision.
-std::string EqualWeights(const std::string& precision) {
+// The weights with which a peer works in our precision. OpenVINO GenAI reads no bfloat16 file: it has the same 16 bits
+// as float16, and multiplies in bfloat16 as it is told to.
+std::string EqualWeights(const std::string& peer, const std::string& precision) {
   if (precision == "float32") return "f32";
-  return precision == "int8" ? "q8_0" : "bf16";
+  if (precision == "int8") return "q8_0";
+  return peer == "openvino-genai" ? "f16" : "bf16";
 }
 
 // Those of PEER.KEY=VALUE that are this peer's, without its name.
@@ -62,7 +64,8 @@ void AddOptions(CLI::App& app, SideOptions& options) {
                  "a Python that has bench/peers/requirements.txt; default: <cache>/peers/bin/python3");
   app.add_option("--peer", options.peer_names, "which of them")->check(CLI::IsMember(PeerNames()));
   app.add_option("--peer-weights", options.peer_weights,
-                 "their weights; equal: bf16 beside bfloat16, q8_0 beside int8, f32 beside float32; file: as they are")
+                 "their weights; equal: bf16 (openvino-genai: f16) beside bfloat16, q8_0 beside int8, f32 beside float32; "
+                 "file: as they are")
       ->check(CLI::IsMember({"equal", "file", "f32", "bf16", "f16", "q8_0", "q4_0"}))
       ->capture_default_str();
   app.add_option("--peer-set", options.peer_settings,
@@ -105,9 +108,9 @@ Status Sides::StartPeers(const std::filesystem::path& path) {
     if (!known) return InvalidInput("--peer-set {}: PEER.KEY=VALUE was expected", setting);
   }
   for (const std::string& asked : options_.peer_weights) {
-    const std::string weights = asked == "equal" ? EqualWeights(options_.precision) : asked;
-    ORRERY_ASSIGN_OR_RETURN(const auto file, PeerWeights(python, path, weights));
     for (const std::string& name : options_.peer_names) {
+      const std::string weights = asked == "equal" ? EqualWeights(name, options_.precision) : asked;
+      ORRERY_ASSIGN_OR_RETURN(const auto file, PeerWeights(python, path, weights));
       ORRERY_ASSIGN_OR_RETURN(auto process, Peer::Start({.name = name,
                                                          .python = python,
                                                          .model = file,
