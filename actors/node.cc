@@ -4,14 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "actors/partial.h"
 #include "actors/promise.h"
 #include "schema/builder.h"
 
 namespace orrery::actors {
 namespace {
-
-size_t Depth(const schema::Partial& partial) { return partial.path() == nullptr ? 0 : partial.path()->size(); }
 
 std::vector<node_state::Row> Rows(const schema::Expansion& expansion, size_t depth, const search::Rules& rules) {
   std::vector<node_state::Row> rows(expansion.candidates()->size());
@@ -37,9 +34,7 @@ std::vector<node_state::Row> Rows(const schema::Expansion& expansion, size_t dep
 void node_state::Descend(uint32_t rollout, const rollout_actor& walker) {
   ++virtual_visits;
   if (expansion && !dead) return Forward(rollout, walker);
-  const bool too_long =
-      partial->tokens() != nullptr && static_cast<int>(partial->tokens()->size()) >= context->token_budget();
-  if (too_long) dead = true;
+  if (Length(solution) >= context->token_budget()) dead = true;
   if (dead) return End(rollout, expansion ? schema::Terminal::DeadEnd : schema::Terminal::DepthLimit, false, -1);
   waiting.emplace_back(rollout, walker);
   if (!expanding) Expand(walker);
@@ -47,7 +42,7 @@ void node_state::Descend(uint32_t rollout, const rollout_actor& walker) {
 
 void node_state::Expand(const rollout_actor& walker) {
   expanding = true;
-  self->request(walker, caf::infinite, atom::expand_v, partial)
+  self->request(walker, caf::infinite, atom::expand_v, WholeOf(*context, solution))
       .then(
           [this](const ExpansionChunk& chunk) {
             context->meters().Answered(Kind::kNode);
@@ -59,14 +54,9 @@ void node_state::Expand(const rollout_actor& walker) {
 void node_state::Expanded(const ExpansionChunk& chunk) {
   expanding = false;
   expansion = chunk;
-  rows = Rows(*chunk, Depth(*partial), context->rules());
+  rows = Rows(*chunk, Depth(solution), context->rules());
   dead = true;
-  bool fertile = false;  // a child may come of it
-  for (const Row& row : rows) {
-    dead = dead && !row.stats.valid;
-    fertile = fertile || (row.stats.valid && row.end == schema::Terminal::None);
-  }
-  if (!fertile) partial = PathOnly(*partial);
+  for (const Row& row : rows) dead = dead && !row.stats.valid;
   self->send(tree, atom::grown_v, chunk);
   for (const auto& [rollout, walker] : std::exchange(waiting, {})) {
     if (dead) {
@@ -98,7 +88,7 @@ void node_state::Forward(uint32_t rollout, const rollout_actor& walker) {
 }
 
 void node_state::Lead(const schema::Descend& descend, const rollout_actor& walker) {
-  const size_t depth = Depth(*partial);
+  const size_t depth = Depth(solution);
   if (depth == descend.to()->size()) return Descend(descend.rollout(), walker);
   const auto to = store::Path(descend.to()->begin(), descend.to()->end());
   schema::Builder builder;
@@ -109,14 +99,13 @@ void node_state::Lead(const schema::Descend& descend, const rollout_actor& walke
 const node_actor& node_state::ChildAt(size_t row) {
   node_actor& child = rows[row].child;
   if (!child) {
-    const auto* candidate = expansion->candidates()->Get(static_cast<flatbuffers::uoffset_t>(row));
-    child = self->spawn(node, context, tree, ChildPartial(*context, *partial, *candidate, static_cast<uint8_t>(row)));
+    child = self->spawn(node, context, tree, Next(*context, solution, expansion, static_cast<uint8_t>(row)));
   }
   return child;
 }
 
 void node_state::End(uint32_t rollout, schema::Terminal end, bool right, int row) {
-  auto path = store::PathOf(*partial);
+  auto path = PathOf(solution);
   flatbuffers::Optional<double> score = flatbuffers::nullopt;
   if (row >= 0) {
     path.push_back(static_cast<uint8_t>(row));
@@ -184,14 +173,14 @@ void node_state::Quit(const caf::error& reason) {
 }
 
 node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self,
-                               std::shared_ptr<const TreeContext> context, tree_actor tree, PartialChunk partial) {
+                               std::shared_ptr<const TreeContext> context, tree_actor tree, SolutionPtr solution) {
   auto& state = self->state;
   state.self = self;
   state.context = std::move(context);
   state.tree = std::move(tree);
-  state.partial = std::move(partial);
-  if (state.context->rules().scored && state.partial->score())
-    state.visits = 1, state.value_sum = *state.partial->score();
+  state.solution = std::move(solution);
+  if (state.context->rules().scored && state.solution && state.solution->step().score())
+    state.visits = 1, state.value_sum = *state.solution->step().score();
   Meter& meter = state.context->meters().of(Kind::kNode);
   state.alive = Alive(meter);
   self->set_exit_handler([self](const caf::exit_msg& message) { self->state.Quit(message.reason); });

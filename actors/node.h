@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "actors/context.h"
+#include "actors/solution.h"
 #include "search/select.h"
 
 namespace orrery::actors {
@@ -37,7 +38,7 @@ struct node_state {
   node_actor::pointer self = nullptr;
   std::shared_ptr<const TreeContext> context;
   tree_actor tree;
-  PartialChunk partial;  // its path alone when no child can follow
+  SolutionPtr solution;
   ExpansionChunk expansion;
   std::vector<Row> rows;
   uint32_t visits = 0;
@@ -62,6 +63,6 @@ struct node_state {
 };
 
 node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self,
-                               std::shared_ptr<const TreeContext> context, tree_actor tree, PartialChunk partial);
+                               std::shared_ptr<const TreeContext> context, tree_actor tree, SolutionPtr solution);
 
 }  // namespace orrery::actors

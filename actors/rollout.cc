@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "actors/partial.h"
 #include "model/tokenizer/prompt_tokens.h"
 #include "reasoning/seeds.h"
 #include "reasoning/verifier.h"
@@ -258,6 +257,7 @@ void rollout_state::Score() {
 void rollout_state::Record() {
   const ExpansionChunk chunk = draft->Finish();
   draft.reset();
+  partial = {};
   context->meters().Sent(Kind::kJournal);
   self->request(context->campaign->services.journal, caf::infinite, atom::record_v, chunk)
       .then(

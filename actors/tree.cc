@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "actors/node.h"
-#include "actors/partial.h"
 #include "actors/promise.h"
 #include "actors/rollout.h"
 #include "model/tokenizer/prompt_tokens.h"
@@ -64,7 +63,7 @@ void tree_state::Start() {
     return Finish();
   }
   budget = rules.rollouts;
-  root = self->spawn(node, context, caf::actor_cast<tree_actor>(self), RootPartial(*context));
+  root = self->spawn(node, context, caf::actor_cast<tree_actor>(self), SolutionPtr());
   if (rules.beams == 0) return Wave();
   beam.emplace(context->rules());
   Level();

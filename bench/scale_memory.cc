@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "actors/node.h"
-#include "actors/partial.h"
 #include "actors/rollout.h"
 #include "actors/tree.h"
 
@@ -52,7 +51,7 @@ ActorBytes MeasureActors(size_t of_each) {
   bytes.tree =
       BytesOf(of_each, [&] { return system.spawn(actors::tree, campaign, problem, actors::campaign_actor()); });
   bytes.node = BytesOf(of_each, [&] {
-    return system.spawn(actors::node, context, actors::tree_actor(), actors::RootPartial(*context));
+    return system.spawn(actors::node, context, actors::tree_actor(), actors::SolutionPtr());
   });
   bytes.rollout = BytesOf(of_each, [&] { return system.spawn(actors::rollout, context); });
   return bytes;

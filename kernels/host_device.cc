@@ -13,7 +13,8 @@
 namespace orrery::kernels {
 namespace {
 
-constexpr int kAttentionRows = 32;  // rows of a unit of attention
+constexpr int kAttentionRows = 32;  // rows of a unit of attention, at most
+constexpr int kFewestRows = 8;      // with fewer, pages that rows share would be read too often
 constexpr size_t kHugePage = size_t{2} << 20;
 
 // Zeroed memory that costs nothing until it is touched. What is large begins at a huge page's border: rows far apart
@@ -160,10 +161,10 @@ class HostDevice : public Device {
     rows.rows = static_cast<int>(lengths_.size());
     rows.kv = Bytes(*kv.pages) + kv.offset;
     rows.kv_stride = kv.page_stride;
-    const int units = (rows.rows + kAttentionRows - 1) / kAttentionRows;
+    const int each = RowsOfUnit(rows.rows, shape.kv_heads), units = (rows.rows + each - 1) / each;
     pool_.ParallelFor(units * shape.kv_heads, [&](int unit, int) {
-      const int first = unit / shape.kv_heads * kAttentionRows;
-      backend_.Attend(shape, rows, unit % shape.kv_heads, first, std::min(rows.rows, first + kAttentionRows));
+      const int first = unit / shape.kv_heads * each;
+      backend_.Attend(shape, rows, unit % shape.kv_heads, first, std::min(rows.rows, first + each));
     });
   }
 
@@ -194,6 +195,13 @@ class HostDevice : public Device {
 
  private:
   size_t RowBytes(int width) const { return PaddedWidth(width) * Size(type()); }
+
+  // Rows of a unit of attention, so that every thread has as many units as the others.
+  int RowsOfUnit(int rows, int kv_heads) const {
+    int units = (rows + kAttentionRows - 1) / kAttentionRows;
+    while (units * kv_heads % pool_.threads() != 0 && units * kFewestRows < rows) ++units;
+    return (rows + units - 1) / units;
+  }
 
   // What the matrix multiplies by: the rows as they are, quantised, or arranged.
   InputRows InputOf(const WeightMatrix& matrix, const Buffer& input, int rows) {

@@ -33,5 +33,7 @@ size_t AmxKeyIndex(int head_dim, int kv_head, int d, int slot);
 size_t AmxValueIndex(int head_dim, int kv_head, int d, int slot);
 bool AmxAttends(const AttentionShape& shape);  // head_dim is 32, 64, 96 or 128
 void AmxAttend(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int last);
+// One token's keys and values, rounded, at `slot` of a page.
+void AmxWriteKv(const AttentionShape& shape, const float* k, const float* v, uint16_t* page, int slot);
 
 }  // namespace orrery::kernels::cpu

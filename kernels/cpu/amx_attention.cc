@@ -29,69 +29,114 @@ namespace {
 #include "kernels/cpu/lanes_avx512.inc"
 #include "kernels/cpu/vector_exp.inc"
 
-constexpr int kRows = 32;       // rows of one pass: their queries and sums stay in the second-level cache
-constexpr int kTile = 16;       // queries in a tile
-constexpr int kTileBytes = 64;  // of a tile's row
+constexpr int kRows = 32;         // rows of one pass: their queries and sums stay in the second-level cache
+constexpr int kTile = 16;         // queries in a tile
+constexpr int kTileBytes = 64;    // of a tile's row
+constexpr int kTileElements = 512;
+// Softmax goes by blocks of so many pages: what it costs a query for each block is small beside its exponentials then.
+constexpr int kBlockPages = 4;
+constexpr int kBlockKeys = kBlockPages * kPageTokens;
 
-// The running softmax of a pass's queries: row r's head g is query r · group + g.
+// The running softmax of a pass's queries: row r's head g is query r · group + g. Arrays have room for kTile queries
+// more, which tiles read and nobody uses.
 struct Pass {
   int dim, group, queries;
-  float scale;     // of scores, in units of log2
-  uint16_t* q;     // [queries + kTile][dim]
-  float* value;    // [queries + kTile][dim], not yet divided by sum
-  float* largest;  // [queries + kTile]
-  float* sum;
+  float scale;       // of scores, in units of log2
+  uint16_t* q;       // [queries][dim]
+  float* value;      // [queries][dim], not yet divided by sum
+  float* largest;    // [queries]
+  float* sum;        // [queries]
+  float* score;      // [queries][kBlockKeys], of one block
+  uint16_t* weight;  // [queries][kBlockKeys]
 };
 
-struct alignas(64) TileScores {
-  float score[kTile][kPageTokens];
-  uint16_t weight[kTile][kPageTokens];
+// Queries [first, last) that read the same pages of a block: `pages` of them, from the block's `page` on.
+struct Stretch {
+  int first, last;
+  int page, pages;
+  const uint16_t* keys[kBlockPages];
+  const uint16_t* values[kBlockPages];
 };
 
-// scores = Q·Kᵀ for sixteen queries and a page's keys.
-inline void Scores(const Pass& pass, int first, const uint16_t* keys, TileScores& tile) {
-  const uint16_t* q = pass.q + static_cast<ptrdiff_t>(first) * pass.dim;
-  _tile_zero(0);
-  _tile_zero(1);
-  for (int d = 0; d < pass.dim; d += 32, keys += 1024) {
-    _tile_loadd(4, q + d, pass.dim * 2);
-    _tile_loadd(6, keys, kTileBytes);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, keys + 512, kTileBytes);
-    _tile_dpbf16ps(1, 4, 7);
-  }
-  _tile_stored(0, &tile.score[0][0], kPageTokens * 4);
-  _tile_stored(1, &tile.score[0][16], kPageTokens * 4);
+inline void Fetch(const uint16_t* from, int elements) {
+  for (int i = 0; i < elements; i += 32) _mm_prefetch(reinterpret_cast<const char*>(from + i), _MM_HINT_T1);
 }
 
-// Turns one query's scores into weights relative to the largest score so far, and brings its sums to that scale.
-inline void Weigh(const Pass& pass, int query, int unseen, int visible, const float* scores, uint16_t* weights) {
-  const F16 hidden = Set(-__builtin_inff());
-  F16 low = Mul(Load(scores), Set(pass.scale)), high = Mul(Load(scores + 16), Set(pass.scale));
-  if (visible < kPageTokens) {
-    low = KeepFirst(low, visible, hidden);
-    high = KeepFirst(high, visible - 16, hidden);
+// The rows of a tile that lie in `to` are those of its first `count` queries: the others are not ours to write.
+inline void CopyRows(const float (&tile)[kTile][16], int count, float* to, ptrdiff_t stride) {
+  for (int i = 0; i < count; ++i) Store(to + i * stride, Load(tile[i]));
+}
+
+// score = Q·Kᵀ of a stretch. What is read next, its values and the keys after it, is fetched meanwhile.
+void Scores(const Pass& pass, const Stretch& stretch, const uint16_t* next_keys) {
+  alignas(64) float left[kTile][16], right[kTile][16];
+  const int page_elements = pass.dim * kPageTokens;
+  for (int page = 0; page < stretch.pages; ++page) {
+    Fetch(page + 1 < stretch.pages ? stretch.keys[page + 1] : next_keys, page_elements);
+    Fetch(stretch.values[page], page_elements);
+    for (int first = stretch.first; first < stretch.last; first += kTile) {
+      const uint16_t* q = pass.q + ptrdiff_t{first} * pass.dim;
+      const uint16_t* keys = stretch.keys[page];
+      _tile_zero(0);
+      _tile_zero(1);
+      for (int d = 0; d < pass.dim; d += 32, keys += 2 * kTileElements) {
+        _tile_loadd(4, q + d, pass.dim * 2);
+        _tile_loadd(6, keys, kTileBytes);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, keys + kTileElements, kTileBytes);
+        _tile_dpbf16ps(1, 4, 7);
+      }
+      float* score = pass.score + ptrdiff_t{first} * kBlockKeys + (stretch.page + page) * kPageTokens;
+      if (first + kTile <= stretch.last) {
+        _tile_stored(0, score, kBlockKeys * 4);
+        _tile_stored(1, score + 16, kBlockKeys * 4);
+        continue;
+      }
+      _tile_stored(0, left, kTileBytes);
+      _tile_stored(1, right, kTileBytes);
+      CopyRows(left, stretch.last - first, score, kBlockKeys);
+      CopyRows(right, stretch.last - first, score + 16, kBlockKeys);
+    }
   }
-  if (unseen > 0) {
-    low = KeepFirst(hidden, unseen, low);
-    high = KeepFirst(hidden, unseen - 16, high);
+}
+
+// Lanes [16·i, 16·i + 16) of a block, of which those from `unseen` up to `visible` count; `other` elsewhere.
+inline F16 Seen(F16 x, int i, int unseen, int visible, F16 other) {
+  return KeepFirst(other, unseen - 16 * i, KeepFirst(x, visible - 16 * i, other));
+}
+
+// Turns one query's scores of a block into weights relative to the largest score so far, and brings its sums to that
+// scale. It sees the block's keys from `unseen` up to `visible`; whole pages have weights, others are not touched.
+void Weigh(const Pass& pass, int query, int unseen, int visible) {
+  unseen = unseen < 0 ? 0 : unseen;
+  visible = visible > kBlockKeys ? kBlockKeys : visible;
+  const int begin = unseen / kPageTokens * 2, end = (visible + kPageTokens - 1) / kPageTokens * 2;
+  const bool whole = unseen % kPageTokens == 0 && visible % kPageTokens == 0;
+  const float* score = pass.score + ptrdiff_t{query} * kBlockKeys;
+  uint16_t* weight = pass.weight + ptrdiff_t{query} * kBlockKeys;
+  const F16 hidden = Set(-__builtin_inff()), scale = Set(pass.scale);
+  F16 lanes[2 * kBlockPages];
+  F16 most = hidden;
+  for (int i = begin; i < end; ++i) {
+    lanes[i] = Mul(Load(score + 16 * i), scale);
+    if (!whole) lanes[i] = Seen(lanes[i], i, unseen, visible, hidden);
+    most = Max(most, lanes[i]);
   }
-  const float before = pass.largest[query];
-  const float here = Largest(Max(low, high));
+  const float before = pass.largest[query], here = Largest(most);
   const float largest = here > before ? here : before;
-  low = Exp2(Sub(low, Set(largest)));
-  high = Exp2(Sub(high, Set(largest)));
-  if (visible < kPageTokens) {
-    low = KeepFirst(low, visible, Zero());
-    high = KeepFirst(high, visible - 16, Zero());
+  const F16 shift = Set(largest);
+  F16 sums = Zero();
+  for (int i = begin; i < end; i += 2) {
+    F16 low = Exp2(Sub(lanes[i], shift)), high = Exp2(Sub(lanes[i + 1], shift));
+    if (!whole) {
+      low = Seen(low, i, unseen, visible, Zero());
+      high = Seen(high, i + 1, unseen, visible, Zero());
+    }
+    sums = Add(sums, Add(low, high));
+    const __m512bh rounded = _mm512_cvtne2ps_pbh(high, low);
+    std::memcpy(weight + 16 * i, &rounded, sizeof rounded);
   }
-  if (unseen > 0) {
-    low = KeepFirst(Zero(), unseen, low);
-    high = KeepFirst(Zero(), unseen - 16, high);
-  }
-  Store(weights, low);
-  Store(weights + 16, high);
-  const float sum = Sum(Add(low, high));
+  const float sum = Sum(sums);
   if (largest == before) {
     pass.sum[query] += sum;
     return;
@@ -99,44 +144,74 @@ inline void Weigh(const Pass& pass, int query, int unseen, int visible, const fl
   pass.largest[query] = largest;
   const F16 shrink = before == -__builtin_inff() ? Zero() : Exp2(Set(before - largest));
   pass.sum[query] = _mm512_cvtss_f32(shrink) * pass.sum[query] + sum;
-  float* value = pass.value + static_cast<ptrdiff_t>(query) * pass.dim;
+  float* value = pass.value + ptrdiff_t{query} * pass.dim;
   for (int d = 0; d < pass.dim; d += 16) Store(value + d, Mul(Load(value + d), shrink));
 }
 
-// value += weights·V for sixteen queries.
-inline void Gather(const Pass& pass, int first, const uint16_t* values, const TileScores& tile) {
-  float* value = pass.value + static_cast<ptrdiff_t>(first) * pass.dim;
-  const ptrdiff_t bytes = static_cast<ptrdiff_t>(pass.dim) * 4;
-  _tile_loadd(4, &tile.weight[0][0], kPageTokens * 2);
-  for (int d = 0; d < pass.dim; d += 32, values += 1024) {
-    _tile_loadd(2, value + d, bytes);
-    _tile_loadd(6, values, kTileBytes);
-    _tile_dpbf16ps(2, 4, 6);
-    _tile_loadd(3, value + d + 16, bytes);
-    _tile_loadd(7, values + 512, kTileBytes);
-    _tile_dpbf16ps(3, 4, 7);
-    _tile_stored(2, value + d, bytes);
-    _tile_stored(3, value + d + 16, bytes);
+// Tile numbers are part of the instructions: the weights of a stretch's page lie in tile 2 + page.
+inline void LoadWeights(int page, const uint16_t* weight) {
+  constexpr int kStride = kBlockKeys * 2;
+  switch (page) {
+    case 0: _tile_loadd(2, weight, kStride); break;
+    case 1: _tile_loadd(3, weight, kStride); break;
+    case 2: _tile_loadd(4, weight, kStride); break;
+    default: _tile_loadd(5, weight, kStride);
   }
 }
 
-// The queries [first, last) all see `page`: of its keys those from unseen(query) up to visible(query).
-template <class Unseen, class Visible>
-void Page(const Pass& pass, int first, int last, const uint16_t* keys, const uint16_t* values, const Unseen& unseen,
-          const Visible& visible) {
-  TileScores tile;
-  for (; first < last; first += kTile) {
-    const int count = last - first < kTile ? last - first : kTile;
-    Scores(pass, first, keys, tile);
-    for (int i = 0; i < count; ++i)
-      Weigh(pass, first + i, unseen(first + i), visible(first + i), tile.score[i], tile.weight[i]);
-    // Queries beyond the last one belong to other pages: they gain nothing here.
-    for (int i = count; i < kTile; ++i) std::memset(tile.weight[i], 0, sizeof tile.weight[i]);
-    Gather(pass, first, values, tile);
+// Sums of 32 dimensions, in tiles 0 and 1, and a page's part of them.
+inline void AddPage(int page, const uint16_t* values) {
+  _tile_loadd(6, values, kTileBytes);
+  _tile_loadd(7, values + kTileElements, kTileBytes);
+  switch (page) {
+    case 0: {
+      _tile_dpbf16ps(0, 2, 6);
+      _tile_dpbf16ps(1, 2, 7);
+      break;
+    }
+    case 1: {
+      _tile_dpbf16ps(0, 3, 6);
+      _tile_dpbf16ps(1, 3, 7);
+      break;
+    }
+    case 2: {
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      break;
+    }
+    default: {
+      _tile_dpbf16ps(0, 5, 6);
+      _tile_dpbf16ps(1, 5, 7);
+    }
   }
 }
 
-void LoadQueries(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, const Pass& pass) {
+// value += weight·V of a stretch.
+void Gather(const Pass& pass, const Stretch& stretch) {
+  alignas(64) float left[kTile][16], right[kTile][16];
+  const ptrdiff_t bytes = ptrdiff_t{pass.dim} * 4;
+  for (int first = stretch.first; first < stretch.last; first += kTile) {
+    const uint16_t* weight = pass.weight + ptrdiff_t{first} * kBlockKeys + stretch.page * kPageTokens;
+    for (int page = 0; page < stretch.pages; ++page) LoadWeights(page, weight + page * kPageTokens);
+    float* value = pass.value + ptrdiff_t{first} * pass.dim;
+    for (int d = 0; d < pass.dim; d += 32) {
+      _tile_loadd(0, value + d, bytes);
+      _tile_loadd(1, value + d + 16, bytes);
+      for (int page = 0; page < stretch.pages; ++page) AddPage(page, stretch.values[page] + d / 16 * kTileElements);
+      if (first + kTile <= stretch.last) {
+        _tile_stored(0, value + d, bytes);
+        _tile_stored(1, value + d + 16, bytes);
+        continue;
+      }
+      _tile_stored(0, left, kTileBytes);
+      _tile_stored(1, right, kTileBytes);
+      CopyRows(left, stretch.last - first, value + d, pass.dim);
+      CopyRows(right, stretch.last - first, value + d + 16, pass.dim);
+    }
+  }
+}
+
+void LoadQueries(const AttentionRows& rows, int kv_head, int first, const Pass& pass) {
   for (int i = 0; i < pass.queries; ++i) {
     const float* q =
         rows.q + (first + i / pass.group) * rows.q_stride + (kv_head * pass.group + i % pass.group) * pass.dim;
@@ -144,8 +219,7 @@ void LoadQueries(const AttentionShape& shape, const AttentionRows& rows, int kv_
     pass.largest[i] = -__builtin_inff();
     pass.sum[i] = 0;
   }
-  std::memset(pass.q + static_cast<ptrdiff_t>(pass.queries) * pass.dim, 0, static_cast<size_t>(kTile) * pass.dim * 2);
-  std::memset(pass.value, 0, static_cast<size_t>(pass.queries + kTile) * pass.dim * 4);
+  std::memset(pass.value, 0, static_cast<size_t>(pass.queries) * pass.dim * 4);
 }
 
 void StoreValues(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, const Pass& pass) {
@@ -159,36 +233,71 @@ void StoreValues(const AttentionShape& shape, const AttentionRows& rows, int kv_
   }
 }
 
-void OnePass(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int count,
-             const Pass& pass) {
-  const int32_t* lengths = rows.lengths + first;
-  const int32_t* const* tables = rows.pages + first;
-  const ptrdiff_t head_elements = static_cast<ptrdiff_t>(shape.head_dim) * kPageTokens;
-  const auto seen = [&](int r, int begin) {
-    return lengths[r] > begin && rows.FirstKey(first + r) < begin + kPageTokens;
-  };
-  bool more = true;
-  for (int page = 0; more; ++page) {
-    more = false;
-    const int begin = page * kPageTokens;
-    for (int r = 0; r < count;) {
-      more = more || lengths[r] > begin;
-      if (!seen(r, begin)) {
-        ++r;
-        continue;
+// Of one pass, for one key-value head.
+class Pages {
+ public:
+  Pages(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int count, int group)
+      : rows_(rows),
+        first_(first),
+        count_(count),
+        group_(group),
+        keys_(static_cast<ptrdiff_t>(kv_head) * shape.head_dim * kPageTokens),
+        values_(keys_ + static_cast<ptrdiff_t>(shape.kv_heads) * shape.head_dim * kPageTokens) {}
+
+  int keys() const {
+    int most = 0;
+    for (int r = 0; r < count_; ++r) most = most > rows_.lengths[first_ + r] ? most : rows_.lengths[first_ + r];
+    return most;
+  }
+  bool Sees(int row, int begin, int keys) const {
+    return rows_.lengths[first_ + row] > begin && rows_.FirstKey(first_ + row) < begin + keys;
+  }
+
+  // The stretches of the block that begins with page `block`; how many.
+  int StretchesOf(int block, Stretch* stretches) const {
+    int number = 0, open[kRows];  // by first row: its stretch
+    for (int& each : open) each = -1;
+    for (int page = 0; page < kBlockPages; ++page) {
+      const int begin = (block + page) * kPageTokens;
+      for (int r = 0, end; r < count_; r = end) {
+        end = r + 1;
+        if (!Sees(r, begin, kPageTokens)) continue;
+        while (end < count_ && Sees(end, begin, kPageTokens) && Number(end, block + page) == Number(r, block + page))
+          ++end;
+        Stretch* stretch = open[r] < 0 ? nullptr : &stretches[open[r]];
+        if (stretch == nullptr || stretch->last != end * group_ || stretch->page + stretch->pages != page) {
+          open[r] = number;
+          stretch = &stretches[number++];
+          stretch->first = r * group_, stretch->last = end * group_, stretch->page = page, stretch->pages = 0;
+        }
+        const auto* base = reinterpret_cast<const uint16_t*>(
+            rows_.kv + static_cast<size_t>(Number(r, block + page)) * rows_.kv_stride);
+        stretch->keys[stretch->pages] = base + keys_;
+        stretch->values[stretch->pages++] = base + values_;
       }
-      const int32_t number = tables[r][page];
-      int end = r + 1;
-      while (end < count && seen(end, begin) && tables[end][page] == number) ++end;
-      const uint8_t* base = rows.kv + static_cast<size_t>(number) * rows.kv_stride;
-      const uint16_t* keys = reinterpret_cast<const uint16_t*>(base) + kv_head * head_elements;
-      const uint16_t* values = keys + shape.kv_heads * head_elements;
-      Page(
-          pass, r * pass.group, end * pass.group, keys, values,
-          [&](int query) { return rows.FirstKey(first + query / pass.group) - begin; },
-          [&](int query) { return lengths[query / pass.group] - begin; });
-      r = end;
     }
+    return number;
+  }
+
+ private:
+  int32_t Number(int row, int page) const { return rows_.pages[first_ + row][page]; }
+
+  const AttentionRows& rows_;
+  int first_, count_, group_;
+  ptrdiff_t keys_, values_;  // elements from a page's beginning
+};
+
+void OnePass(const AttentionRows& rows, int first, const Pages& pages, const Pass& pass) {
+  Stretch stretches[kRows * kBlockPages];
+  for (int begin = 0; begin < pages.keys(); begin += kBlockKeys) {
+    const int number = pages.StretchesOf(begin / kPageTokens, stretches);
+    for (int i = 0; i < number; ++i) Scores(pass, stretches[i], stretches[i + 1 < number ? i + 1 : i].keys[0]);
+    for (int query = 0; query < pass.queries; ++query) {
+      const int row = query / pass.group;
+      if (pages.Sees(row, begin, kBlockKeys))
+        Weigh(pass, query, rows.FirstKey(first + row) - begin, rows.lengths[first + row] - begin);
+    }
+    for (int i = 0; i < number; ++i) Gather(pass, stretches[i]);
   }
 }
 
@@ -197,18 +306,41 @@ void OnePass(const AttentionShape& shape, const AttentionRows& rows, int kv_head
 void AmxAttend(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int last) {
   LoadWholeTiles();
   const size_t most = static_cast<size_t>(kRows) * shape.group() + kTile;
-  ScratchArray<uint16_t> q(most * shape.head_dim);
-  ScratchArray<float> value(most * shape.head_dim), largest(most), sum(most);
+  float* floats = ThreadScratch<float>(most * (shape.head_dim + 2 + kBlockKeys));
+  uint16_t* halves = ThreadScratch<uint16_t>(most * (shape.head_dim + kBlockKeys));
   for (; first < last; first += kRows) {
     const int count = last - first < kRows ? last - first : kRows;
-    const float scale = kLog2e / __builtin_sqrtf(static_cast<float>(shape.head_dim));
-    const Pass pass = {shape.head_dim, shape.group(), count * shape.group(), scale,
-                       q.data(),       value.data(),  largest.data(),        sum.data()};
-    LoadQueries(shape, rows, kv_head, first, pass);
-    OnePass(shape, rows, kv_head, first, count, pass);
+    const Pass pass = {.dim = shape.head_dim,
+                       .group = shape.group(),
+                       .queries = count * shape.group(),
+                       .scale = kLog2e / __builtin_sqrtf(static_cast<float>(shape.head_dim)),
+                       .q = halves,
+                       .value = floats,
+                       .largest = floats + most * (shape.head_dim + kBlockKeys),
+                       .sum = floats + most * (shape.head_dim + kBlockKeys + 1),
+                       .score = floats + most * shape.head_dim,
+                       .weight = halves + most * shape.head_dim};
+    LoadQueries(rows, kv_head, first, pass);
+    OnePass(rows, first, Pages(shape, rows, kv_head, first, count, pass.group), pass);
     StoreValues(shape, rows, kv_head, first, pass);
   }
   _tile_release();
+}
+
+void AmxWriteKv(const AttentionShape& shape, const float* k, const float* v, uint16_t* page, int slot) {
+  const int dim = shape.head_dim;
+  alignas(64) uint16_t row[16];
+  for (int head = 0; head < shape.kv_heads; ++head, k += dim, v += dim) {
+    for (int d = 0; d < dim; d += 16) {
+      Store(row, Load(k + d));
+      uint16_t* key = page + AmxKeyIndex(dim, head, d, slot);
+      for (int i = 0; i < 16; i += 2, key += 32) std::memcpy(key, row + i, 4);
+      Store(row, Load(v + d));
+      uint16_t* value = page + static_cast<ptrdiff_t>(shape.kv_heads) * dim * kPageTokens +
+                        AmxValueIndex(dim, head, d, slot);
+      for (int i = 0; i < 16; ++i) value[2 * i] = row[i];
+    }
+  }
 }
 
 #pragma GCC pop_options

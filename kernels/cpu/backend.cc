@@ -173,9 +173,12 @@ class CpuBackend : public Backend {
   void Rope(float* x, int heads, int head_dim, RopePairs pairs, const float* cosine, const float* sine) const override {
     const int half = head_dim / 2;
     for (int h = 0; h < heads; ++h, x += head_dim) {
+      if (pairs == RopePairs::kHalves) {
+        table_.rope_halves(x, x + half, half, cosine, sine);
+        continue;
+      }
       for (int i = 0; i < half; ++i) {
-        float& a = pairs == RopePairs::kHalves ? x[i] : x[2 * i];
-        float& b = pairs == RopePairs::kHalves ? x[i + half] : x[2 * i + 1];
+        float &a = x[2 * i], &b = x[2 * i + 1];
         const float turned = a * cosine[i] - b * sine[i];
         b = b * cosine[i] + a * sine[i];
         a = turned;
@@ -194,6 +197,7 @@ class CpuBackend : public Backend {
   }
 
   void WriteKv(const AttentionShape& shape, const float* k, const float* v, uint8_t* page, int slot) const override {
+    if (TiledPages(shape)) return AmxWriteKv(shape, k, v, reinterpret_cast<uint16_t*>(page), slot);
     ForEachElement(shape, slot, [&](size_t key, size_t value, int element) {
       reinterpret_cast<T*>(page)[key] = Rounded<T>(k[element]);
       reinterpret_cast<T*>(page)[value] = Rounded<T>(v[element]);
