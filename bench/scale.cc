@@ -13,6 +13,7 @@
 
 #include "base/paths.h"
 #include "bench/figure.h"
+#include "bench/scale_floor.h"
 #include "bench/scale_memory.h"
 #include "bench/scale_run.h"
 
@@ -104,9 +105,9 @@ class Cases {
 
   Status Check() const {
     for (const std::string& name : options_.cases) {
-      if (name != InFlightName() && name != SimulateName() && name != "actors") {
-        return InvalidInput("--case={}: expected {}, {} or actors (--in-flight and --problems set the sizes)", name,
-                            InFlightName(), SimulateName());
+      if (name != InFlightName() && name != SimulateName() && name != "actors" && name != "floor") {
+        return InvalidInput("--case={}: expected {}, {}, actors or floor (--in-flight and --problems set the sizes)",
+                            name, InFlightName(), SimulateName());
       }
     }
     return absl::OkStatus();
@@ -125,6 +126,16 @@ class Cases {
     Print({"actors", "bytes_per_tree", bytes.tree, "bytes", conditions}, options_.json);
     Print({"actors", "bytes_per_node", bytes.node, "bytes", conditions}, options_.json);
     Print({"actors", "bytes_per_rollout", bytes.rollout, "bytes", conditions}, options_.json);
+  }
+
+  // Messages without the work that they are for, as many pairs at once as trees are alive in the whole campaign.
+  void Messages() const {
+    if (!Wanted("floor")) return;
+    constexpr uint64_t kRequests = 50'000;
+    const Floor floor = MeasureFloor(options_.threads, options_.live_trees, kRequests);
+    Print({"floor", "messages_per_second", static_cast<double>(floor.messages) / floor.seconds, "messages/s",
+           fmt::format("{} pairs, {} requests each, threads={}", options_.live_trees, kRequests, options_.threads)},
+          options_.json);
   }
 
   // As many trees at once as make so many rollouts, each a single wave.
@@ -227,7 +238,9 @@ Status Run(const Options& options) {
   ORRERY_RETURN_IF_ERROR(cases.Check());
   ORRERY_RETURN_IF_ERROR(cases.InFlight());
   ORRERY_RETURN_IF_ERROR(cases.Simulate());
-  cases.Actors();  // last: what it made stays with this process
+  // Last: what they make stays with this process.
+  cases.Messages();
+  cases.Actors();
   return absl::OkStatus();
 }
 
@@ -238,7 +251,7 @@ int main(int argc, char** argv) {
   orrery::bench::Options options;
   CLI::App app{"Actors, messages and store at scale, the model and its tools simulated"};
   app.add_option("--case", options.cases,
-                 "in-flight-N or simulate-N, as the sizes are (in-flight-1m, simulate-747k), or actors")
+                 "in-flight-N or simulate-N, as the sizes are (in-flight-1m, simulate-747k), actors or floor")
       ->delimiter(',');
   app.add_option("--profile", options.profile, "what //runners:simulate --fit printed")->capture_default_str();
   app.add_option("--in-flight", options.in_flight, "rollouts at once")

@@ -163,7 +163,8 @@ class CpuBackend : public Backend {
   }
 
   void Quantise(const void* x, int width, uint8_t* out) const override {
-    QuantiseRow(static_cast<const T*>(x), width, out);
+    isa() >= Isa::kAvx512 ? Avx512QuantiseRow(static_cast<const T*>(x), width, out)
+                          : QuantiseRow(static_cast<const T*>(x), width, out);
   }
 
   void RmsNorm(const float* x, const float* gain, int width, float eps, void* out) const override {
