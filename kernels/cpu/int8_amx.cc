@@ -22,11 +22,39 @@ struct alignas(64) Sums {
   int32_t rows[32][32];
 };
 
-// One panel by 16 or 32 rows. Meanwhile `lines` cache lines a step of what is multiplied next come from memory.
+// Sums on their way to y, a few rows at a time: vectors scale one pair of tiles' sums while the tiles make the next.
+struct Scaling {
+  const Sums* sums;
+  const float* column_scales;
+  int depth;
+  const uint8_t* x;
+  ptrdiff_t stride;
+  float* y;
+  ptrdiff_t y_stride;
+  int rows;  // that are left
+
+  void Some(int most) {
+    const __m512 left = _mm512_loadu_ps(column_scales), right = _mm512_loadu_ps(column_scales + 16);
+    for (int i = std::min(most, rows); i > 0; --i, --rows) {
+      const int r = rows - 1;
+      float scale;
+      std::memcpy(&scale, x + r * stride + depth, sizeof(scale));
+      const __m512 row = _mm512_set1_ps(scale);
+      const __m512 low = _mm512_cvtepi32_ps(_mm512_load_si512(&sums->rows[r][0]));
+      const __m512 high = _mm512_cvtepi32_ps(_mm512_load_si512(&sums->rows[r][16]));
+      _mm512_storeu_ps(y + r * y_stride, _mm512_mul_ps(low, _mm512_mul_ps(row, left)));
+      _mm512_storeu_ps(y + r * y_stride + 16, _mm512_mul_ps(high, _mm512_mul_ps(row, right)));
+    }
+  }
+};
+
+// One panel by 16 or 32 rows. Meanwhile `lines` cache lines a step of what is multiplied next come from memory, and the
+// sums of the panel or rows before are scaled.
 template <bool kBoth>
 void Multiply(const int8_t* w, int depth, const uint8_t* x, ptrdiff_t stride, const int8_t*& next, int lines,
-              Sums& sums) {
+              Scaling& before, Sums& sums) {
   const uint8_t* lower = x + 16 * stride;
+  const int steps = depth / 64, scaled = (32 + steps - 1) / steps;
   _tile_zero(0);
   _tile_zero(1);
   if constexpr (kBoth) {
@@ -47,6 +75,7 @@ void Multiply(const int8_t* w, int depth, const uint8_t* x, ptrdiff_t stride, co
       _tile_dpbssd(2, 5, 6);
       _tile_dpbssd(3, 5, 7);
     }
+    before.Some(scaled);
   }
   _tile_stored(0, &sums.rows[0][0], sizeof(sums.rows[0]));
   _tile_stored(1, &sums.rows[0][16], sizeof(sums.rows[0]));
@@ -56,40 +85,35 @@ void Multiply(const int8_t* w, int depth, const uint8_t* x, ptrdiff_t stride, co
   }
 }
 
-void Scale(const Sums& sums, const float* column_scales, int depth, const uint8_t* x, ptrdiff_t stride, int rows,
-           float* y, ptrdiff_t y_stride) {
-  const __m512 left = _mm512_loadu_ps(column_scales), right = _mm512_loadu_ps(column_scales + 16);
-  for (int r = 0; r < rows; ++r, x += stride, y += y_stride) {
-    float scale;
-    std::memcpy(&scale, x + depth, sizeof(scale));
-    const __m512 row = _mm512_set1_ps(scale);
-    _mm512_storeu_ps(y,
-                     _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(&sums.rows[r][0])), _mm512_mul_ps(row, left)));
-    _mm512_storeu_ps(
-        y + 16, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(&sums.rows[r][16])), _mm512_mul_ps(row, right)));
-  }
-}
-
 }  // namespace
 
 void AmxInt8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride) {
   LoadWholeTiles();
   const ptrdiff_t stride = w.depth + 64, panel = ptrdiff_t{32} * w.depth;
   const int passes = (rows + 31) / 32, lines = std::max(1, 2 * kTileBytes / kLineBytes / passes);
-  Sums sums;
+  Sums sums[2];
+  int turn = 0;
+  Scaling before{.sums = &sums[1], .column_scales = w.scales, .rows = 0};
   for (int p = 0; p < w.panels; ++p) {
     const int8_t* next = w.values + (p + 1) * panel;
-    for (int r = 0; r < rows; r += 32) {
+    for (int r = 0; r < rows; r += 32, turn ^= 1) {
       const uint8_t* from = x + r * stride;
       if (r + 16 < rows) {
-        Multiply<true>(w.values + p * panel, w.depth, from, stride, next, lines, sums);
+        Multiply<true>(w.values + p * panel, w.depth, from, stride, next, lines, before, sums[turn]);
       } else {
-        Multiply<false>(w.values + p * panel, w.depth, from, stride, next, lines, sums);
+        Multiply<false>(w.values + p * panel, w.depth, from, stride, next, lines, before, sums[turn]);
       }
-      Scale(sums, w.scales + 32 * p, w.depth, from, stride, std::min(32, rows - r), y + r * y_stride + 32 * p,
-            y_stride);
+      before = {.sums = &sums[turn],
+                .column_scales = w.scales + 32 * p,
+                .depth = w.depth,
+                .x = from,
+                .stride = stride,
+                .y = y + r * y_stride + 32 * p,
+                .y_stride = y_stride,
+                .rows = std::min(32, rows - r)};
     }
   }
+  before.Some(32);
   _tile_release();
 }
 
