@@ -35,7 +35,7 @@ using Tokens = std::vector<model::TokenId>;
 
 flatbuffers::Offset<flatbuffers::Vector<int32_t>> Joined(flatbuffers::FlatBufferBuilder& builder,
                                                          std::span<const Solution* const> steps,
-                                                         Tokens Solution::* tokens) {
+                                                         Tokens Solution::*tokens) {
   size_t length = 0;
   for (const Solution* solution : steps) length += (solution->*tokens).size();
   int32_t* to = nullptr;

@@ -74,7 +74,8 @@ class Operations {
     pages_.resize(page_bytes_ * static_cast<size_t>(each) * kRows + 64);
     for (int page = 0; page < each * kRows; ++page) {
       for (int slot = 0; slot < kPageTokens; ++slot)
-        backend_.WriteKv(attention_, floats_.data(), floats_.data() + slot, Aligned(pages_) + page_bytes_ * static_cast<size_t>(page), slot);
+        backend_.WriteKv(attention_, floats_.data(), floats_.data() + slot,
+                         Aligned(pages_) + page_bytes_ * static_cast<size_t>(page), slot);
     }
     for (int row = 0; row < kRows; ++row) {
       std::vector<int32_t>&own = apart_.emplace_back(each), &shared = shared_.emplace_back(each);

@@ -50,9 +50,8 @@ ActorBytes MeasureActors(size_t of_each) {
   ActorBytes bytes;
   bytes.tree =
       BytesOf(of_each, [&] { return system.spawn(actors::tree, campaign, problem, actors::campaign_actor()); });
-  bytes.node = BytesOf(of_each, [&] {
-    return system.spawn(actors::node, context, actors::tree_actor(), actors::SolutionPtr());
-  });
+  bytes.node = BytesOf(
+      of_each, [&] { return system.spawn(actors::node, context, actors::tree_actor(), actors::SolutionPtr()); });
   bytes.rollout = BytesOf(of_each, [&] { return system.spawn(actors::rollout, context); });
   return bytes;
 }

@@ -63,9 +63,10 @@ void AddOptions(CLI::App& app, SideOptions& options) {
   app.add_option("--python", options.python,
                  "a Python that has bench/peers/requirements.txt; default: <cache>/peers/bin/python3");
   app.add_option("--peer", options.peer_names, "which of them")->check(CLI::IsMember(PeerNames()));
-  app.add_option("--peer-weights", options.peer_weights,
-                 "their weights; equal: bf16 (openvino-genai: f16) beside bfloat16, q8_0 beside int8, f32 beside float32; "
-                 "file: as they are")
+  app.add_option(
+         "--peer-weights", options.peer_weights,
+         "their weights; equal: bf16 (openvino-genai: f16) beside bfloat16, q8_0 beside int8, f32 beside float32; "
+         "file: as they are")
       ->check(CLI::IsMember({"equal", "file", "f32", "bf16", "f16", "q8_0", "q4_0"}))
       ->capture_default_str();
   app.add_option("--peer-set", options.peer_settings,

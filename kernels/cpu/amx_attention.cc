@@ -29,9 +29,9 @@ namespace {
 #include "kernels/cpu/lanes_avx512.inc"
 #include "kernels/cpu/vector_exp.inc"
 
-constexpr int kRows = 32;         // rows of one pass: their queries and sums stay in the second-level cache
-constexpr int kTile = 16;         // queries in a tile
-constexpr int kTileBytes = 64;    // of a tile's row
+constexpr int kRows = 32;       // rows of one pass: their queries and sums stay in the second-level cache
+constexpr int kTile = 16;       // queries in a tile
+constexpr int kTileBytes = 64;  // of a tile's row
 constexpr int kTileElements = 512;
 // Softmax goes by blocks of so many pages: what it costs a query for each block is small beside its exponentials then.
 constexpr int kBlockPages = 4;
@@ -270,8 +270,8 @@ class Pages {
           stretch = &stretches[number++];
           stretch->first = r * group_, stretch->last = end * group_, stretch->page = page, stretch->pages = 0;
         }
-        const auto* base = reinterpret_cast<const uint16_t*>(
-            rows_.kv + static_cast<size_t>(Number(r, block + page)) * rows_.kv_stride);
+        const auto* base = reinterpret_cast<const uint16_t*>(rows_.kv + static_cast<size_t>(Number(r, block + page)) *
+                                                                            rows_.kv_stride);
         stretch->keys[stretch->pages] = base + keys_;
         stretch->values[stretch->pages++] = base + values_;
       }
@@ -336,8 +336,8 @@ void AmxWriteKv(const AttentionShape& shape, const float* k, const float* v, uin
       uint16_t* key = page + AmxKeyIndex(dim, head, d, slot);
       for (int i = 0; i < 16; i += 2, key += 32) std::memcpy(key, row + i, 4);
       Store(row, Load(v + d));
-      uint16_t* value = page + static_cast<ptrdiff_t>(shape.kv_heads) * dim * kPageTokens +
-                        AmxValueIndex(dim, head, d, slot);
+      uint16_t* value =
+          page + static_cast<ptrdiff_t>(shape.kv_heads) * dim * kPageTokens + AmxValueIndex(dim, head, d, slot);
       for (int i = 0; i < 16; ++i) value[2 * i] = row[i];
     }
   }
