@@ -92,9 +92,11 @@ class Evolution {
 
   StatusOr<schema::ResolvedConfig> With(uint32_t round, const char* stage, Settings settings) const {
     settings.push_back({"run.out", Folder(round, stage).string()});
-    // A stage that is finished takes no time; any other stops at once when there is none left.
+    // A stage that is finished takes no time; any other stops at once when there is none left: before a clock ticks.
+    constexpr double kNoneLeft = 1e-15;
     if (const double hours = config_->run()->max_hours(); hours > 0)
-      settings.push_back({"run.max_hours", fmt::format("{}", std::max(1e-9, hours - SecondsSince(begin_) / 3600))});
+      settings.push_back(
+          {"run.max_hours", fmt::format("{}", std::max(kNoneLeft, hours - SecondsSince(begin_) / 3600))});
     fmt::print(stderr, "round {}, {}\n", round, stage);
     return schema::ParseConfig(config_.json(), fmt::format("evolve, round {}, {}", round, stage), settings);
   }
