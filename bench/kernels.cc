@@ -15,7 +15,6 @@
 #include "bench/product.h"
 #include "bench/roofline.h"
 #include "bench/sides.h"
-#include "model/registry/registry.h"
 
 namespace orrery::bench {
 namespace {
@@ -100,11 +99,8 @@ Status Bench(const Options& options) {
       fmt::format("{}, {} threads, instruction set {}", options.precision, options.threads, Name(backend->isa()));
   Print({"roofline", "products", roofline.flops_per_second * 1e-9, "GFLOP/s", conditions, {}}, options.json);
   Print({"roofline", "memory", roofline.bytes_per_second * 1e-9, "GB/s", conditions, {}}, options.json);
-  ORRERY_ASSIGN_OR_RETURN(const model::Registry registry, model::Registry::Load());
   for (const std::string& name : options.models) {
-    ORRERY_ASSIGN_OR_RETURN(const auto path, LocateModel(registry, name));
-    ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(path));
-    ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, source->Shape());
+    ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, ShapeOfModel(name));
     std::vector<double> seconds(options.rows.size()), least(options.rows.size());
     for (const Shape& each : ShapesOf(shape)) Measure(options, name, each, *backend, roofline, type, seconds, least);
     for (size_t i = 0; i < options.rows.size(); ++i) {

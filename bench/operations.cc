@@ -12,7 +12,6 @@
 #include "bench/figure.h"
 #include "bench/sides.h"
 #include "kernels/kernels.h"
-#include "model/registry/registry.h"
 
 namespace orrery::bench {
 namespace {
@@ -132,10 +131,7 @@ double RateOf(const Operations::Operation& operation) {
 }
 
 Status Bench(const Options& options) {
-  ORRERY_ASSIGN_OR_RETURN(const model::Registry registry, model::Registry::Load());
-  ORRERY_ASSIGN_OR_RETURN(const auto path, LocateModel(registry, options.model));
-  ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(path));
-  ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, source->Shape());
+  ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, ShapeOfModel(options.model));
   const kernels::Type type = TypeOf(options.precision).type;
   std::vector<double> reference;
   for (const Isa isa : {Isa::kReference, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmx}) {

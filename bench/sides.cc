@@ -78,6 +78,13 @@ ProductType TypeOf(const std::string& precision) {
           .weights = precision == "int8" ? kernels::WeightType::kInt8 : kernels::WeightType::kSame};
 }
 
+StatusOr<model::ModelShape> ShapeOfModel(const std::string& model) {
+  ORRERY_ASSIGN_OR_RETURN(const model::Registry registry, model::Registry::Load());
+  ORRERY_ASSIGN_OR_RETURN(const auto path, LocateModel(registry, model));
+  ORRERY_ASSIGN_OR_RETURN(const auto source, model::ModelSource::Open(path));
+  return source->Shape();
+}
+
 StatusOr<std::unique_ptr<Sides>> Sides::Start(const SideOptions& options) {
   std::unique_ptr<Sides> sides(new Sides(options));
   ORRERY_ASSIGN_OR_RETURN(const model::Registry registry, model::Registry::Load());

@@ -42,6 +42,9 @@ double Median(std::vector<double> values);
 
 ProductType TypeOf(const std::string& precision);
 
+// The dimensions of a model, by its name or path.
+StatusOr<model::ModelShape> ShapeOfModel(const std::string& model);
+
 enum class Rate : uint8_t {
   kNewTokens,
   kPromptTokens
