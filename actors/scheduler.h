@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// CAF's work-sharing scheduler, but for one thing: an actor that ends leaves the clock's thread alone.
+// The settings of a campaign's actor system, and CAF's work-sharing scheduler, but for one thing: an actor that ends
+// leaves the clock's thread alone.
 //
 // CAF 0.17 tells the clock twice of every actor that ends, so that it drops the actor's time-outs, and wakes the
 // clock's thread for it. No actor of ours sets any (requests wait without a limit), and trees end by the hundred
@@ -11,6 +12,8 @@
 #include <caf/all.hpp>
 #include <caf/policy/work_sharing.hpp>
 #include <caf/scheduler/coordinator.hpp>
+
+#include "actors/interfaces.h"
 
 namespace orrery::actors {
 
@@ -50,6 +53,17 @@ class Scheduler final : public caf::scheduler::coordinator<caf::policy::work_sha
 
  private:
   QuietClock quiet_;
+};
+
+// How a campaign's actors run. Work stealing collapses with many actors; sharing does not. A bounded number of messages
+// a turn keeps actors fair to each other.
+struct SystemConfig : caf::actor_system_config {
+  explicit SystemConfig(int threads) {
+    add_message_types<caf::id_block::orrery>();
+    load<Scheduler>();
+    set("scheduler.max-threads", static_cast<size_t>(threads));
+    set("scheduler.max-throughput", static_cast<size_t>(200));
+  }
 };
 
 }  // namespace orrery::actors

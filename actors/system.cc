@@ -14,17 +14,6 @@
 namespace orrery::actors {
 namespace {
 
-struct SystemConfig : caf::actor_system_config {
-  explicit SystemConfig(int threads) {
-    add_message_types<caf::id_block::orrery>();
-    // Work stealing collapses with many actors; sharing does not. A bounded number of messages a turn keeps actors fair
-    // to each other.
-    load<Scheduler>();
-    set("scheduler.max-threads", static_cast<size_t>(threads));
-    set("scheduler.max-throughput", static_cast<size_t>(200));
-  }
-};
-
 template <class Work, class Worker, class Tool>
 typename Work::Actor SpawnPool(caf::actor_system& system, Worker worker, std::vector<std::shared_ptr<Tool>>& tools,
                                Meters* meters, bool block) {

@@ -4,7 +4,6 @@
 #include <memory>
 #include <utility>
 
-#include "actors/interfaces.h"
 #include "actors/scheduler.h"
 #include "base/clock.h"
 #include "schema/builder.h"
@@ -13,15 +12,6 @@ namespace orrery::bench {
 namespace {
 
 using answerer_actor = caf::typed_actor<caf::replies_to<atom::backup, actors::BackupChunk>::with<bool>>;
-
-struct Config : caf::actor_system_config {
-  explicit Config(int threads) {
-    add_message_types<caf::id_block::orrery>();
-    load<actors::Scheduler>();
-    set("scheduler.max-threads", static_cast<size_t>(threads));
-    set("scheduler.max-throughput", static_cast<size_t>(200));
-  }
-};
 
 answerer_actor::behavior_type Answerer() {
   return {[](atom::backup, const actors::BackupChunk& backup) { return backup->itself_only(); }};
@@ -49,7 +39,7 @@ caf::behavior Asker(caf::stateful_actor<asker_state>* self, answerer_actor other
 }  // namespace
 
 Floor MeasureFloor(int threads, uint64_t pairs, uint64_t requests) {
-  Config config(threads);
+  actors::SystemConfig config(threads);
   Floor floor{.messages = 2 * pairs * requests};
   caf::actor_system system(config);
   const auto begin = Clock::now();
