@@ -163,8 +163,7 @@ class CpuBackend : public Backend {
   }
 
   void Quantise(const void* x, int width, uint8_t* out) const override {
-    isa() >= Isa::kAvx512 ? Avx512QuantiseRow(static_cast<const T*>(x), width, out)
-                          : QuantiseRow(static_cast<const T*>(x), width, out);
+    table_.quantise(static_cast<const T*>(x), width, out);
   }
 
   void RmsNorm(const float* x, const float* gain, int width, float eps, void* out) const override {
@@ -176,13 +175,8 @@ class CpuBackend : public Backend {
     for (int h = 0; h < heads; ++h, x += head_dim) {
       if (pairs == RopePairs::kHalves) {
         table_.rope_halves(x, x + half, half, cosine, sine);
-        continue;
-      }
-      for (int i = 0; i < half; ++i) {
-        float &a = x[2 * i], &b = x[2 * i + 1];
-        const float turned = a * cosine[i] - b * sine[i];
-        b = b * cosine[i] + a * sine[i];
-        a = turned;
+      } else {
+        table_.rope_neighbours(x, half, cosine, sine);
       }
     }
   }

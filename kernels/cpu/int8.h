@@ -35,10 +35,4 @@ bool VnniPermitted();
 std::unique_ptr<Matrix> NewInt8Matrix(int n, int k, int block_columns, Isa isa);
 size_t Int8MatrixBytes(int n, int k, int block_columns);
 
-// Backend::Quantise; with AVX-512 the same bits sooner.
-void QuantiseRow(const float* x, int width, uint8_t* out);
-void QuantiseRow(const uint16_t* x, int width, uint8_t* out);
-void Avx512QuantiseRow(const float* x, int width, uint8_t* out);
-void Avx512QuantiseRow(const uint16_t* x, int width, uint8_t* out);
-
 }  // namespace orrery::kernels::cpu

@@ -1,60 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <immintrin.h>
 
-#include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <numeric>
 
-#include "kernels/bfloat16.h"
 #include "kernels/cpu/int8.h"
 #include "kernels/quantise.h"
 
 namespace orrery::kernels::cpu {
 namespace {
-
-inline __m256 Load8(const float* x) { return _mm256_loadu_ps(x); }
-inline __m256 Load8(const uint16_t* x) {
-  return _mm256_castsi256_ps(
-      _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))), 16));
-}
-inline float Value(float x) { return x; }
-inline float Value(uint16_t x) { return FromBfloat16(x); }
-
-template <class T>
-float LargestMagnitude(const T* x, int width) {
-  const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-  __m256 largest = _mm256_setzero_ps();
-  int i = 0;
-  for (; i + 8 <= width; i += 8) largest = _mm256_max_ps(_mm256_and_ps(Load8(x + i), magnitude), largest);
-  float lanes[8];
-  _mm256_storeu_ps(lanes, largest);
-  float result = *std::max_element(lanes, lanes + 8);
-  for (; i < width; ++i) result = std::max(result, std::abs(Value(x[i])));
-  return result;
-}
-
-template <class T>
-void Quantise(const T* x, int width, uint8_t* out) {
-  const float largest = LargestMagnitude(x, width), factor = QuantisingFactor(largest), scale = QuantisedScale(largest);
-  auto* values = reinterpret_cast<int8_t*>(out);
-  const __m256 by = _mm256_set1_ps(factor);
-  __m256i eight_sums = _mm256_setzero_si256();
-  int i = 0;
-  for (; i + 8 <= width; i += 8) {
-    const __m256i whole = _mm256_cvtps_epi32(_mm256_mul_ps(Load8(x + i), by));
-    eight_sums = _mm256_add_epi32(eight_sums, whole);
-    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(values + i), _mm_packs_epi16(words, words));
-  }
-  int32_t sums[8];
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums), eight_sums);
-  int32_t sum = std::accumulate(sums, sums + 8, int32_t{0});
-  for (; i < width; ++i) sum += values[i] = Quantised(Value(x[i]), factor);
-  std::memset(values + width, 0, QuantisedValues(width) - static_cast<size_t>(width));
-  const QuantisedTail tail{scale, sum};
-  std::memcpy(out + QuantisedValues(width), &tail, sizeof(tail));
-}
 
 // R rows by one half panel: sixteen columns. Pairs of k are summed apart until the end.
 template <int R>
@@ -100,9 +53,6 @@ void Rows(const Int8Block& w, int half, const uint8_t* x, ptrdiff_t stride, floa
 }
 
 }  // namespace
-
-void QuantiseRow(const float* x, int width, uint8_t* out) { Quantise(x, width, out); }
-void QuantiseRow(const uint16_t* x, int width, uint8_t* out) { Quantise(x, width, out); }
 
 void Avx2Int8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride) {
   const ptrdiff_t stride = w.depth + 64;

@@ -6,7 +6,6 @@
 #include <type_traits>
 
 #include "kernels/cpu/int8.h"
-#include "kernels/quantise.h"
 
 namespace orrery::kernels::cpu {
 
@@ -58,32 +57,6 @@ void Rows(const Int8Block& w, int panel, const uint8_t* x, float* y, ptrdiff_t y
   }
 }
 
-inline __m512 Load(const float* x, __mmask16 which) { return _mm512_maskz_loadu_ps(which, x); }
-inline __m512 Load(const uint16_t* x, __mmask16 which) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(which, x)), 16));
-}
-
-// The first `count` of sixteen lanes.
-inline __mmask16 First(int count) { return count >= 16 ? 0xffff : static_cast<__mmask16>((1u << count) - 1); }
-
-template <class T>
-void Quantise(const T* x, int width, uint8_t* out) {
-  __m512 most = _mm512_setzero_ps();
-  for (int i = 0; i < width; i += 16) most = _mm512_max_ps(_mm512_abs_ps(Load(x + i, First(width - i))), most);
-  const float largest = _mm512_reduce_max_ps(most);
-  const __m512 factor = _mm512_set1_ps(QuantisingFactor(largest));
-  __m512i sums = _mm512_setzero_si512();
-  for (int i = 0; i < width; i += 16) {
-    const __mmask16 which = First(width - i);
-    const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(Load(x + i, which), factor));
-    sums = _mm512_mask_add_epi32(sums, which, sums, whole);
-    _mm_mask_storeu_epi8(out + i, which, _mm512_cvtsepi32_epi8(whole));
-  }
-  std::memset(out + width, 0, QuantisedValues(width) - static_cast<size_t>(width));
-  const QuantisedTail tail{QuantisedScale(largest), _mm512_reduce_add_epi32(sums)};
-  std::memcpy(out + QuantisedValues(width), &tail, sizeof(tail));
-}
-
 }  // namespace
 
 void VnniInt8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, ptrdiff_t y_stride) {
@@ -103,9 +76,6 @@ void VnniInt8Product(const Int8Block& w, const uint8_t* x, int rows, float* y, p
     }
   }
 }
-
-void Avx512QuantiseRow(const float* x, int width, uint8_t* out) { Quantise(x, width, out); }
-void Avx512QuantiseRow(const uint16_t* x, int width, uint8_t* out) { Quantise(x, width, out); }
 
 #pragma GCC pop_options
 

@@ -18,8 +18,10 @@ struct VectorTable {
   void (*rms_norm)(const float* x, const float* gain, int width, float eps, T* out);
   void (*swiglu)(const float* gate_up, int count, int block, T* out);
   void (*add)(float* x, const float* y, int count);
-  // (x, y) turned by an angle each.
+  // `count` pairs turned by an angle each: (x[i], y[i]), or (x[2i], x[2i + 1]).
   void (*rope_halves)(float* x, float* y, int count, const float* cosine, const float* sine);
+  void (*rope_neighbours)(float* x, int count, const float* cosine, const float* sine);
+  void (*quantise)(const T* x, int width, uint8_t* out);  // Backend::Quantise
   // y[r][0 … 16·panels) = x[r]·W, W in panels of sixteen columns: bfloat16 as [k/2][16][2], float32 as [k][16].
   // Rows of x are k apart.
   void (*product)(const T* w, int k, int panels, const T* x, int rows, float* y, ptrdiff_t y_stride);

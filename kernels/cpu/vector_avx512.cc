@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/vector.h"
+#include "kernels/quantise.h"
 
 // Only what follows may use wider registers; nothing of it is inline across object files.
 #pragma GCC push_options
