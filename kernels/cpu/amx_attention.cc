@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "kernels/cpu/amx.h"
 #include "kernels/cpu/amx_tiles.inc"
 #include "kernels/cpu/scratch.h"
 
 namespace orrery::kernels::cpu {
-
-size_t AmxKeyIndex(int head_dim, int kv_head, int d, int slot) {
-  const size_t head = static_cast<size_t>(kv_head) * head_dim * kPageTokens;
-  return head + static_cast<size_t>((d / 32) * 2 + slot / 16) * 512 +
-         static_cast<size_t>(d % 32 / 2 * 32 + slot % 16 * 2 + d % 2);
-}
-
-size_t AmxValueIndex(int head_dim, int kv_head, int d, int slot) {
-  const size_t head = static_cast<size_t>(kv_head) * head_dim * kPageTokens;
-  return head + static_cast<size_t>(d / 16) * 512 + static_cast<size_t>(slot / 2 * 32 + d % 16 * 2 + slot % 2);
-}
 
 bool AmxAttends(const AttentionShape& shape) { return shape.head_dim % 32 == 0 && shape.head_dim <= 128; }
 
@@ -58,23 +49,56 @@ struct Stretch {
   const uint16_t* values[kBlockPages];
 };
 
-inline void Fetch(const uint16_t* from, int elements) {
-  for (int i = 0; i < elements; i += 32) _mm_prefetch(reinterpret_cast<const char*>(from + i), _MM_HINT_T1);
-}
+// What the next block reads, on its way from memory while this one is worked on: a few lines at each step of the work,
+// so that memory never rests.
+class Ahead {
+ public:
+  // Of `stretches`, `elements` of keys and as many of values a page, over `steps` steps.
+  Ahead(const Stretch* stretches, int number, int elements, int steps)
+      : at_(stretches), end_(stretches + number), lines_(elements / kLine) {
+    int all = 0;
+    for (int i = 0; i < number; ++i) all += 2 * stretches[i].pages * lines_;
+    each_ = (all + steps - 1) / steps;
+  }
+
+  void Step() {
+    for (int wanted = each_; wanted > 0;) {
+      if (left_ == 0 && !Next()) return;
+      const int now = std::min(wanted, left_);
+      for (int i = 0; i < now; ++i, from_ += kLine) _mm_prefetch(reinterpret_cast<const char*>(from_), _MM_HINT_T1);
+      left_ -= now;
+      wanted -= now;
+    }
+  }
+
+ private:
+  static constexpr int kLine = 32;  // elements
+
+  // The keys or the values of the next page.
+  bool Next() {
+    if (at_ == end_) return false;
+    from_ = part_ % 2 == 0 ? at_->keys[part_ / 2] : at_->values[part_ / 2];
+    left_ = lines_;
+    if (++part_ == 2 * at_->pages) part_ = 0, ++at_;
+    return true;
+  }
+
+  const Stretch *at_, *end_;
+  const uint16_t* from_ = nullptr;
+  int lines_, each_ = 0, part_ = 0, left_ = 0;
+};
 
 // The rows of a tile that lie in `to` are those of its first `count` queries: the others are not ours to write.
 inline void CopyRows(const float (&tile)[kTile][16], int count, float* to, ptrdiff_t stride) {
   for (int i = 0; i < count; ++i) Store(to + i * stride, Load(tile[i]));
 }
 
-// score = Q·Kᵀ of a stretch. What is read next, its values and the keys after it, is fetched meanwhile.
-void Scores(const Pass& pass, const Stretch& stretch, const uint16_t* next_keys) {
+// score = Q·Kᵀ of a stretch.
+void Scores(const Pass& pass, const Stretch& stretch, Ahead& ahead) {
   alignas(64) float left[kTile][16], right[kTile][16];
-  const int page_elements = pass.dim * kPageTokens;
   for (int page = 0; page < stretch.pages; ++page) {
-    Fetch(page + 1 < stretch.pages ? stretch.keys[page + 1] : next_keys, page_elements);
-    Fetch(stretch.values[page], page_elements);
     for (int first = stretch.first; first < stretch.last; first += kTile) {
+      ahead.Step();
       const uint16_t* q = pass.q + ptrdiff_t{first} * pass.dim;
       const uint16_t* keys = stretch.keys[page];
       _tile_zero(0);
@@ -187,7 +211,7 @@ inline void AddPage(int page, const uint16_t* values) {
 }
 
 // value += weight·V of a stretch.
-void Gather(const Pass& pass, const Stretch& stretch) {
+void Gather(const Pass& pass, const Stretch& stretch, Ahead& ahead) {
   alignas(64) float left[kTile][16], right[kTile][16];
   const ptrdiff_t bytes = ptrdiff_t{pass.dim} * 4;
   for (int first = stretch.first; first < stretch.last; first += kTile) {
@@ -195,6 +219,7 @@ void Gather(const Pass& pass, const Stretch& stretch) {
     for (int page = 0; page < stretch.pages; ++page) LoadWeights(page, weight + page * kPageTokens);
     float* value = pass.value + ptrdiff_t{first} * pass.dim;
     for (int d = 0; d < pass.dim; d += 32) {
+      ahead.Step();
       _tile_loadd(0, value + d, bytes);
       _tile_loadd(1, value + d + 16, bytes);
       for (int page = 0; page < stretch.pages; ++page) AddPage(page, stretch.values[page] + d / 16 * kTileElements);
@@ -287,17 +312,35 @@ class Pages {
   ptrdiff_t keys_, values_;  // elements from a page's beginning
 };
 
-void OnePass(const AttentionRows& rows, int first, const Pages& pages, const Pass& pass) {
-  Stretch stretches[kRows * kBlockPages];
-  for (int begin = 0; begin < pages.keys(); begin += kBlockKeys) {
-    const int number = pages.StretchesOf(begin / kPageTokens, stretches);
-    for (int i = 0; i < number; ++i) Scores(pass, stretches[i], stretches[i + 1 < number ? i + 1 : i].keys[0]);
+// Steps of the work on a block, as Scores, Weigh and Gather take them.
+int StepsOf(const Pass& pass, const Stretch* stretches, int number) {
+  int steps = pass.queries;
+  for (int i = 0; i < number; ++i) {
+    const int tiles = (stretches[i].last - stretches[i].first + kTile - 1) / kTile;
+    steps += tiles * (stretches[i].pages + pass.dim / 32);
+  }
+  return steps;
+}
+
+void OnePass(const AttentionRows& rows, int first, const Pages& pages, const Pages& after, const Pass& pass) {
+  Stretch both[2][kRows * kBlockPages];
+  Stretch *now = both[0], *next = both[1];
+  const int keys = pages.keys(), elements = pass.dim * kPageTokens;
+  int number = pages.StretchesOf(0, now);
+  for (int begin = 0; begin < keys; begin += kBlockKeys) {
+    const int end = begin + kBlockKeys;
+    const int numbered = end < keys ? pages.StretchesOf(end / kPageTokens, next) : after.StretchesOf(0, next);
+    Ahead ahead(next, numbered, elements, StepsOf(pass, now, number));
+    for (int i = 0; i < number; ++i) Scores(pass, now[i], ahead);
     for (int query = 0; query < pass.queries; ++query) {
+      ahead.Step();
       const int row = query / pass.group;
       if (pages.Sees(row, begin, kBlockKeys))
         Weigh(pass, query, rows.FirstKey(first + row) - begin, rows.lengths[first + row] - begin);
     }
-    for (int i = 0; i < number; ++i) Gather(pass, stretches[i]);
+    for (int i = 0; i < number; ++i) Gather(pass, now[i], ahead);
+    std::swap(now, next);
+    number = numbered;
   }
 }
 
@@ -321,26 +364,18 @@ void AmxAttend(const AttentionShape& shape, const AttentionRows& rows, int kv_he
                        .score = floats + most * shape.head_dim,
                        .weight = halves + most * shape.head_dim};
     LoadQueries(rows, kv_head, first, pass);
-    OnePass(rows, first, Pages(shape, rows, kv_head, first, count, pass.group), pass);
+    const Pages pages(shape, rows, kv_head, first, count, pass.group);
+    // What most often comes after: the rows left, else the same rows' next head.
+    const bool more = first + kRows < last, another = kv_head + 1 < shape.kv_heads;
+    const Pages after(shape, rows, more ? kv_head : kv_head + 1, more ? first + kRows : first,
+                      more      ? std::min(kRows, last - first - kRows)
+                      : another ? count
+                                : 0,
+                      pass.group);
+    OnePass(rows, first, pages, after, pass);
     StoreValues(shape, rows, kv_head, first, pass);
   }
   _tile_release();
-}
-
-void AmxWriteKv(const AttentionShape& shape, const float* k, const float* v, uint16_t* page, int slot) {
-  const int dim = shape.head_dim;
-  alignas(64) uint16_t row[16];
-  for (int head = 0; head < shape.kv_heads; ++head, k += dim, v += dim) {
-    for (int d = 0; d < dim; d += 16) {
-      Store(row, Load(k + d));
-      uint16_t* key = page + AmxKeyIndex(dim, head, d, slot);
-      for (int i = 0; i < 16; i += 2, key += 32) std::memcpy(key, row + i, 4);
-      Store(row, Load(v + d));
-      uint16_t* value =
-          page + static_cast<ptrdiff_t>(shape.kv_heads) * dim * kPageTokens + AmxValueIndex(dim, head, d, slot);
-      for (int i = 0; i < 16; ++i) value[2 * i] = row[i];
-    }
-  }
 }
 
 #pragma GCC pop_options
