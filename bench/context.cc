@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kNewTokens = 64;
 constexpr int kPrefixTokens = 704;  // of a search's prompt and first steps: whole pages
+constexpr int kTextTokens = 736;    // of a sequence, at most: a page more
 constexpr int kSiblings = 100;      // sequences on one prefix
 
 struct Options {
@@ -122,21 +123,31 @@ class Bench {
     int alive = 0;  // that have their first token
     malloc_trim(0);
     const uint64_t before = ResidentBytes();
-    for (int i = 0; i < sequences; ++i) {
+    std::vector<std::vector<model::TokenId>> texts;
+    const auto submit = [&](uint64_t id) {
       model::GenerationRequest request;
-      request.id = static_cast<uint64_t>(i);
-      request.prompt = Text(engine->tokenizer(), kPrefixTokens + 1, 1 + i / kSiblings);
-      request.max_new_tokens = 31;  // with the prompt's last token one page
+      request.id = id;
+      request.prompt = texts[id];
+      request.max_new_tokens = kTextTokens - static_cast<int>(texts[id].size());
       request.sampling.temperature = 0.7f;
-      request.random = {1, request.id};
-      request.on_token = [&alive, first = true](model::TokenId, double) mutable {
+      request.random = {1, id};
+      request.on_token = [&alive, first = texts[id].size() == kPrefixTokens + 1](model::TokenId, double) mutable {
         alive += std::exchange(first, false);
       };
-      ORRERY_RETURN_IF_ERROR(engine->Submit(std::move(request)));
+      return engine->Submit(std::move(request));
+    };
+    for (int i = 0; i < sequences; ++i) {
+      texts.push_back(Text(engine->tokenizer(), kPrefixTokens + 1, 1 + i / kSiblings));
+      ORRERY_RETURN_IF_ERROR(submit(static_cast<uint64_t>(i)));
     }
     while (alive < sequences) {
       ORRERY_ASSIGN_OR_RETURN(const auto finished, engine->Step());
-      if (!finished.empty()) return Failed("a sequence ended before all of them were alive");
+      for (const model::Generation& text : finished) {
+        // One that ends its text goes on behind the end.
+        texts[text.id].insert(texts[text.id].end(), text.tokens.begin(), text.tokens.end());
+        if (texts[text.id].size() == kTextTokens) return Failed("a sequence was full before all of them were alive");
+        ORRERY_RETURN_IF_ERROR(submit(text.id));
+      }
     }
     const auto grown = static_cast<double>(ResidentBytes() - before);
     const double held = static_cast<double>(engine->Counters().pages_used * 32 * TokenBytes());

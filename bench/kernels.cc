@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast our matrix products are, each of a model's shapes at several numbers of rows, as a share of what this
-// machine allows (bench/roofline.h, measured first); with --peers beside oneDNN's own product of the whole matrix.
+// machine allows (bench/roofline.h): memory measured first, the fastest product between the rounds of each shape. With
+// --peers beside oneDNN's own product of the whole matrix.
 
 #include "kernels/kernels.h"
 
@@ -40,21 +41,26 @@ std::vector<Shape> ShapesOf(const model::ModelShape& shape) {
           {"output", shape.vocabulary, shape.width, 1}};
 }
 
-// Seconds of one call; call(i) works on the i-th of `copies` matrices. The median of rounds that take 0.15 s in all.
+// Of one call and of the peak beside it: medians of rounds that take 0.15 s in all; call(i) works on the i-th of
+// `copies` matrices.
+struct Measured {
+  double seconds, peak_flops_per_second;
+};
 template <class Fn>
-double SecondsOf(int copies, Fn&& call) {
-  std::vector<double> rounds;
+Measured MeasureBeside(PeakProduct& peak, int copies, Fn&& call) {
+  std::vector<double> rounds, peaks;
   double all = 0;
   call(0);
   while (rounds.size() < 3 || (all < 0.15 && rounds.size() < 200)) {
+    peaks.push_back(peak.Now());
     const auto start = Clock::now();
     for (int i = 0; i < copies; ++i) call(i);
     const double seconds = SecondsSince(start);
     rounds.push_back(seconds / copies);
     all += seconds;
   }
-  std::nth_element(rounds.begin(), rounds.begin() + static_cast<ptrdiff_t>(rounds.size() / 2), rounds.end());
-  return rounds[rounds.size() / 2];
+  peaks.push_back(peak.Now());
+  return {Median(rounds), Median(peaks)};
 }
 
 // Enough of them that no cache holds the weights from one round to the next, as in a model.
@@ -64,13 +70,14 @@ int CopiesOf(const Shape& shape, const ProductType& type) {
 }
 
 void Measure(const Options& options, const std::string& model, const Shape& shape, const kernels::Backend& backend,
-             const Roofline& roofline, const ProductType& type, std::vector<double>& model_seconds,
+             PeakProduct& peak, Roofline roofline, const ProductType& type, std::vector<double>& model_seconds,
              std::vector<double>& model_least) {
   kernels::ThreadPool pool(options.threads);
   Products ours(backend, pool, shape.n, shape.k, CopiesOf(shape, type));
   for (size_t i = 0; i < options.rows.size(); ++i) {
     const int rows = options.rows[i];
-    const double seconds = SecondsOf(ours.copies(), [&](int copy) { ours.Run(copy, rows); });
+    const auto [seconds, now] = MeasureBeside(peak, ours.copies(), [&](int copy) { ours.Run(copy, rows); });
+    roofline.flops_per_second = now;
     const double least = roofline.Seconds(shape.n, shape.k, rows, type), flops = 2.0 * shape.n * shape.k * rows;
     model_seconds[i] += shape.count * seconds;
     model_least[i] += shape.count * least;
@@ -84,8 +91,9 @@ void Measure(const Options& options, const std::string& model, const Shape& shap
       std::vector<std::unique_ptr<DnnlProduct>> library;
       for (int copy = 0; copy < ours.copies(); ++copy)
         library.push_back(std::make_unique<DnnlProduct>(shape.n, shape.k, rows, type, options.threads));
-      const double theirs = SecondsOf(ours.copies(), [&](int copy) { library[static_cast<size_t>(copy)]->Run(); });
-      rate.peer = PeerFigure{"onednn", flops / theirs * 1e-9};
+      const auto theirs =
+          MeasureBeside(peak, ours.copies(), [&](int copy) { library[static_cast<size_t>(copy)]->Run(); });
+      rate.peer = PeerFigure{"onednn", flops / theirs.seconds * 1e-9};
     }
     Print(rate, options.json);
   }
@@ -94,7 +102,8 @@ void Measure(const Options& options, const std::string& model, const Shape& shap
 Status Bench(const Options& options) {
   const ProductType type = TypeOf(options.precision);
   const auto backend = kernels::Backend::Create(kernels::HostIsa(), type.type, type.weights);
-  const Roofline roofline = MeasureRoofline(type, options.threads);
+  PeakProduct peak(type, options.threads);
+  const Roofline roofline = MeasureRoofline(peak, options.threads);
   const std::string conditions =
       fmt::format("{}, {} threads, instruction set {}", options.precision, options.threads, Name(backend->isa()));
   Print({"roofline", "products", roofline.flops_per_second * 1e-9, "GFLOP/s", conditions, {}}, options.json);
@@ -102,7 +111,8 @@ Status Bench(const Options& options) {
   for (const std::string& name : options.models) {
     ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, ShapeOfModel(name));
     std::vector<double> seconds(options.rows.size()), least(options.rows.size());
-    for (const Shape& each : ShapesOf(shape)) Measure(options, name, each, *backend, roofline, type, seconds, least);
+    for (const Shape& each : ShapesOf(shape))
+      Measure(options, name, each, *backend, peak, roofline, type, seconds, least);
     for (size_t i = 0; i < options.rows.size(); ++i) {
       Print({fmt::format("model-{}", options.rows[i]),
              "roofline_share",

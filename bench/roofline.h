@@ -6,7 +6,9 @@
 
 #include <memory>
 
+#include "bench/product.h"
 #include "kernels/kernels.h"
+#include "kernels/thread_pool.h"
 #include "model/source/shape.h"
 
 namespace orrery::bench {
@@ -27,14 +29,6 @@ struct Roofline {
   double Seconds(double n, double k, double rows, const ProductType& type) const;
 };
 
-// Two seconds or so. The peak is the best of oneDNN's and our own products of several sizes, all of whose operands lie
-// in the caches.
-Roofline MeasureRoofline(const ProductType& type, int threads);
-
-// The least seconds for the matrix products of a batch: all layers' for `rows` rows, the output's for `sampled` rows.
-double BatchSeconds(const model::ModelShape& shape, double rows, double sampled, const Roofline& roofline,
-                    const ProductType& type);
-
 // oneDNN's own product of whole matrices, weights packed as it likes: what a user of the library has.
 class DnnlProduct {
  public:
@@ -47,5 +41,31 @@ class DnnlProduct {
   std::unique_ptr<Parts> parts_;
   int threads_;
 };
+
+// The fastest product there is, of oneDNN's and our own of several sizes, all of whose operands lie in the caches. It
+// is run again beside what it is compared with: a shared machine multiplies twice as fast at one moment as at the next.
+class PeakProduct {
+ public:
+  PeakProduct(const ProductType& type, int threads);  // two seconds or so
+  ~PeakProduct();
+
+  double flops_per_second() const { return best_; }  // the most that was seen
+  double Now();                                      // FLOP a second at this moment
+
+ private:
+  std::unique_ptr<kernels::ThreadPool> pool_;
+  std::unique_ptr<kernels::Backend> backend_;
+  std::unique_ptr<Products> ours_;
+  std::unique_ptr<DnnlProduct> library_;  // of the two the faster one is there
+  int rows_ = 0;
+  double flops_ = 0, best_ = 0;  // flops_: of one call
+};
+
+Roofline MeasureRoofline(const PeakProduct& peak, int threads);
+Roofline MeasureRoofline(const ProductType& type, int threads);
+
+// The least seconds for the matrix products of a batch: all layers' for `rows` rows, the output's for `sampled` rows.
+double BatchSeconds(const model::ModelShape& shape, double rows, double sampled, const Roofline& roofline,
+                    const ProductType& type);
 
 }  // namespace orrery::bench

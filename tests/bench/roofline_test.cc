@@ -36,5 +36,12 @@ TEST(Roofline, IsMeasured) {
   EXPECT_LT(roofline.bytes_per_second, 1e12);
 }
 
+TEST(Roofline, ThePeakIsRunAgain) {
+  PeakProduct peak({.type = kernels::Type::kFloat32}, 1);
+  const double now = peak.Now();
+  EXPECT_GT(now, peak.flops_per_second() / 100);
+  EXPECT_LT(now, peak.flops_per_second() * 10);
+}
+
 }  // namespace
 }  // namespace orrery::bench
