@@ -68,7 +68,7 @@ class Bench {
 
   StatusOr<std::unique_ptr<model::Engine>> Load(uint64_t tokens, int sequences = 1) const {
     model::EngineOptions options;
-    options.max_batch_rows = std::max(options.max_batch_rows, sequences);
+    options.max_batch_rows = std::max(options.max_batch_rows, 2 * sequences);  // beside all of them prompts have room
     options.threads = options_.sides.threads;
     options.precision = PrecisionOf(options_.sides.precision);
     options.kv_bytes = tokens * TokenBytes();
@@ -145,7 +145,8 @@ class Bench {
       for (const model::Generation& text : finished) {
         // One that ends its text goes on behind the end.
         texts[text.id].insert(texts[text.id].end(), text.tokens.begin(), text.tokens.end());
-        if (texts[text.id].size() == kTextTokens) return Failed("a sequence was full before all of them were alive");
+        if (texts[text.id].size() == kTextTokens)
+          return Failed("a sequence was full when {} of {} were alive", alive, sequences);
         ORRERY_RETURN_IF_ERROR(submit(text.id));
       }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast our matrix products are, each of a model's shapes at several numbers of rows, as a share of what this
-// machine allows (bench/roofline.h): memory measured first, the fastest product between the rounds of each shape. With
-// --peers beside oneDNN's own product of the whole matrix.
+// machine allows (bench/roofline.h), measured between the rounds of each shape; with --peers beside oneDNN's own
+// product of the whole matrix.
 
 #include "kernels/kernels.h"
 
@@ -41,26 +41,28 @@ std::vector<Shape> ShapesOf(const model::ModelShape& shape) {
           {"output", shape.vocabulary, shape.width, 1}};
 }
 
-// Of one call and of the peak beside it: medians of rounds that take 0.15 s in all; call(i) works on the i-th of
-// `copies` matrices.
+// Seconds of one call and the roofline beside it: medians of rounds that take 0.15 s in all; call(i) works on the i-th
+// of `copies` matrices.
 struct Measured {
-  double seconds, peak_flops_per_second;
+  double seconds;
+  Roofline roofline;
 };
 template <class Fn>
-Measured MeasureBeside(PeakProduct& peak, int copies, Fn&& call) {
-  std::vector<double> rounds, peaks;
+Measured MeasureBeside(RooflineMeter& meter, int copies, Fn&& call) {
+  std::vector<double> rounds, flops, bytes;
   double all = 0;
   call(0);
-  while (rounds.size() < 3 || (all < 0.15 && rounds.size() < 200)) {
-    peaks.push_back(peak.Now());
+  while (rounds.size() < 5 || (all < 0.15 && rounds.size() < 200)) {
+    const Roofline now = meter.Now();
+    flops.push_back(now.flops_per_second);
+    bytes.push_back(now.bytes_per_second);
     const auto start = Clock::now();
     for (int i = 0; i < copies; ++i) call(i);
     const double seconds = SecondsSince(start);
     rounds.push_back(seconds / copies);
     all += seconds;
   }
-  peaks.push_back(peak.Now());
-  return {Median(rounds), Median(peaks)};
+  return {Median(rounds), {Median(flops), Median(bytes)}};
 }
 
 // Enough of them that no cache holds the weights from one round to the next, as in a model.
@@ -70,14 +72,13 @@ int CopiesOf(const Shape& shape, const ProductType& type) {
 }
 
 void Measure(const Options& options, const std::string& model, const Shape& shape, const kernels::Backend& backend,
-             PeakProduct& peak, Roofline roofline, const ProductType& type, std::vector<double>& model_seconds,
+             RooflineMeter& meter, const ProductType& type, std::vector<double>& model_seconds,
              std::vector<double>& model_least) {
   kernels::ThreadPool pool(options.threads);
   Products ours(backend, pool, shape.n, shape.k, CopiesOf(shape, type));
   for (size_t i = 0; i < options.rows.size(); ++i) {
     const int rows = options.rows[i];
-    const auto [seconds, now] = MeasureBeside(peak, ours.copies(), [&](int copy) { ours.Run(copy, rows); });
-    roofline.flops_per_second = now;
+    const auto [seconds, roofline] = MeasureBeside(meter, ours.copies(), [&](int copy) { ours.Run(copy, rows); });
     const double least = roofline.Seconds(shape.n, shape.k, rows, type), flops = 2.0 * shape.n * shape.k * rows;
     model_seconds[i] += shape.count * seconds;
     model_least[i] += shape.count * least;
@@ -92,7 +93,7 @@ void Measure(const Options& options, const std::string& model, const Shape& shap
       for (int copy = 0; copy < ours.copies(); ++copy)
         library.push_back(std::make_unique<DnnlProduct>(shape.n, shape.k, rows, type, options.threads));
       const auto theirs =
-          MeasureBeside(peak, ours.copies(), [&](int copy) { library[static_cast<size_t>(copy)]->Run(); });
+          MeasureBeside(meter, ours.copies(), [&](int copy) { library[static_cast<size_t>(copy)]->Run(); });
       rate.peer = PeerFigure{"onednn", flops / theirs.seconds * 1e-9};
     }
     Print(rate, options.json);
@@ -102,17 +103,15 @@ void Measure(const Options& options, const std::string& model, const Shape& shap
 Status Bench(const Options& options) {
   const ProductType type = TypeOf(options.precision);
   const auto backend = kernels::Backend::Create(kernels::HostIsa(), type.type, type.weights);
-  PeakProduct peak(type, options.threads);
-  const Roofline roofline = MeasureRoofline(peak, options.threads);
+  RooflineMeter meter(type, options.threads);
   const std::string conditions =
       fmt::format("{}, {} threads, instruction set {}", options.precision, options.threads, Name(backend->isa()));
-  Print({"roofline", "products", roofline.flops_per_second * 1e-9, "GFLOP/s", conditions, {}}, options.json);
-  Print({"roofline", "memory", roofline.bytes_per_second * 1e-9, "GB/s", conditions, {}}, options.json);
+  Print({"roofline", "products", meter.best().flops_per_second * 1e-9, "GFLOP/s", conditions, {}}, options.json);
+  Print({"roofline", "memory", meter.best().bytes_per_second * 1e-9, "GB/s", conditions, {}}, options.json);
   for (const std::string& name : options.models) {
     ORRERY_ASSIGN_OR_RETURN(const model::ModelShape shape, ShapeOfModel(name));
     std::vector<double> seconds(options.rows.size()), least(options.rows.size());
-    for (const Shape& each : ShapesOf(shape))
-      Measure(options, name, each, *backend, peak, roofline, type, seconds, least);
+    for (const Shape& each : ShapesOf(shape)) Measure(options, name, each, *backend, meter, type, seconds, least);
     for (size_t i = 0; i < options.rows.size(); ++i) {
       Print({fmt::format("model-{}", options.rows[i]),
              "roofline_share",

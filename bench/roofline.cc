@@ -5,10 +5,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdint>
-#include <cstdlib>
 #include <dnnl.hpp>
-#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -19,34 +16,7 @@ namespace {
 
 using DataType = dnnl::memory::data_type;
 
-// Bytes a second that all threads read together from memory that no cache holds: in huge pages, a line at a time, what
-// comes next fetched ahead, as kernels read weights.
-double MeasureMemory(kernels::ThreadPool& pool) {
-  constexpr size_t kBytes = size_t{384} << 20, kHugePage = size_t{2} << 20, kAhead = 512;  // words
-  const std::unique_ptr<uint64_t[], decltype(&std::free)> memory(
-      static_cast<uint64_t*>(std::aligned_alloc(kHugePage, kBytes)), &std::free);
-  madvise(memory.get(), kBytes, MADV_HUGEPAGE);
-  constexpr size_t kWords = kBytes / sizeof(uint64_t), kLine = 8;
-  std::fill_n(memory.get(), kWords, 1);
-  const int parts = pool.threads();
-  std::vector<uint64_t> sums(static_cast<size_t>(parts) * kLine);
-  double best = 1e9;
-  for (int repeat = 0; repeat < 4; ++repeat) {
-    const auto start = Clock::now();
-    pool.ParallelFor(parts, [&](int part, int) {
-      const uint64_t *at = memory.get() + kWords / parts * part, *end = memory.get() + kWords / parts * (part + 1);
-      uint64_t line[kLine] = {};
-      for (; at + kLine <= end; at += kLine) {
-        __builtin_prefetch(at + kAhead);
-        for (size_t i = 0; i < kLine; ++i) line[i] += at[i];
-      }
-      sums[static_cast<size_t>(part) * kLine] += std::accumulate(line, line + kLine, uint64_t{0});
-    });
-    best = std::min(best, SecondsSince(start));
-  }
-  // The sums are used, so that the reading is not left out.
-  return sums[0] == 0 ? 0 : kBytes / best;
-}
+constexpr size_t kMemoryBytes = size_t{384} << 20, kHugePage = size_t{2} << 20;  // no cache holds so much
 
 // Seconds of the fastest of several calls, about 0.1 s of them.
 template <class Fn>
@@ -72,9 +42,13 @@ double Roofline::Seconds(double n, double k, double rows, const ProductType& typ
   return std::max(2 * n * k * rows / flops_per_second, n * k * type.WeightBytes() / bytes_per_second);
 }
 
-PeakProduct::PeakProduct(const ProductType& type, int threads)
+RooflineMeter::RooflineMeter(const ProductType& type, int threads)
     : pool_(std::make_unique<kernels::ThreadPool>(threads)),
-      backend_(kernels::Backend::Create(kernels::HostIsa(), type.type, type.weights)) {
+      backend_(kernels::Backend::Create(kernels::HostIsa(), type.type, type.weights)),
+      memory_(static_cast<uint64_t*>(std::aligned_alloc(kHugePage, kMemoryBytes)), &std::free) {
+  madvise(memory_.get(), kMemoryBytes, MADV_HUGEPAGE);
+  std::fill_n(memory_.get(), kMemoryBytes / sizeof(uint64_t), 1);
+  best_.bytes_per_second = kMemoryBytes / Fastest([&] { ReadSeconds(); });
   for (const auto& [n, k] : {std::pair{512, 512}, {1024, 1024}, {2048, 1024}}) {
     for (const int rows : {256, 512, 1024}) {
       const double flops = 2.0 * n * k * rows;
@@ -82,8 +56,8 @@ PeakProduct::PeakProduct(const ProductType& type, int threads)
       auto ours = std::make_unique<Products>(*backend_, *pool_, n, k, 1);
       const double theirs = flops / Fastest([&] { library->Run(); });
       const double own = flops / Fastest([&] { ours->Run(0, rows); });
-      if (std::max(theirs, own) <= best_) continue;
-      best_ = std::max(theirs, own);
+      if (std::max(theirs, own) <= best_.flops_per_second) continue;
+      best_.flops_per_second = std::max(theirs, own);
       rows_ = rows, flops_ = flops;
       library_ = theirs > own ? std::move(library) : nullptr;
       ours_ = theirs > own ? nullptr : std::move(ours);
@@ -91,26 +65,38 @@ PeakProduct::PeakProduct(const ProductType& type, int threads)
   }
 }
 
-PeakProduct::~PeakProduct() = default;
+RooflineMeter::~RooflineMeter() = default;
 
-double PeakProduct::Now() {
+Roofline RooflineMeter::Now() {
   double seconds = 1e9;
-  for (int i = 0; i < 3; ++i) {  // what runs between calls takes its place in the caches
+  for (int i = 0; i < 5; ++i) {  // what runs between calls takes its place in the caches
     const auto start = Clock::now();
     library_ ? library_->Run() : ours_->Run(0, rows_);
     seconds = std::min(seconds, SecondsSince(start));
   }
-  return flops_ / seconds;
+  return {.flops_per_second = flops_ / seconds, .bytes_per_second = kMemoryBytes / ReadSeconds()};
 }
 
-Roofline MeasureRoofline(const PeakProduct& peak, int threads) {
-  kernels::ThreadPool pool(threads);
-  return {.flops_per_second = peak.flops_per_second(), .bytes_per_second = MeasureMemory(pool)};
+// All threads together, in huge pages, a line at a time, what comes next fetched ahead, as kernels read weights.
+double RooflineMeter::ReadSeconds() {
+  constexpr size_t kWords = kMemoryBytes / sizeof(uint64_t), kLine = 8, kAhead = 512;  // in words
+  const int parts = pool_->threads();
+  std::vector<uint64_t> sums(static_cast<size_t>(parts) * kLine);
+  const auto start = Clock::now();
+  pool_->ParallelFor(parts, [&](int part, int) {
+    const uint64_t *at = memory_.get() + kWords / parts * part, *end = memory_.get() + kWords / parts * (part + 1);
+    uint64_t line[kLine] = {};
+    for (; at + kLine <= end; at += kLine) {
+      __builtin_prefetch(at + kAhead);
+      for (size_t i = 0; i < kLine; ++i) line[i] += at[i];
+    }
+    sums[static_cast<size_t>(part) * kLine] += std::accumulate(line, line + kLine, uint64_t{0});
+  });
+  const double seconds = SecondsSince(start);
+  return sums[0] == 0 ? 1e9 : seconds;  // the sums are used, so that the reading is not left out
 }
 
-Roofline MeasureRoofline(const ProductType& type, int threads) {
-  return MeasureRoofline(PeakProduct(type, threads), threads);
-}
+Roofline MeasureRoofline(const ProductType& type, int threads) { return RooflineMeter(type, threads).best(); }
 
 double BatchSeconds(const model::ModelShape& shape, double rows, double sampled, const Roofline& roofline,
                     const ProductType& type) {

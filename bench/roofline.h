@@ -4,6 +4,8 @@
 // What this machine allows matrix products, measured now: how fast it multiplies where nothing is waited for, and how
 // fast it reads memory. A product can be no faster than the slower of the two lets it.
 
+#include <cstdint>
+#include <cstdlib>
 #include <memory>
 
 #include "bench/product.h"
@@ -42,26 +44,30 @@ class DnnlProduct {
   int threads_;
 };
 
-// The fastest product there is, of oneDNN's and our own of several sizes, all of whose operands lie in the caches. It
-// is run again beside what it is compared with: a shared machine multiplies twice as fast at one moment as at the next.
-class PeakProduct {
+// Measures it again and again, beside what is compared with it: a shared machine multiplies, or reads, twice as fast at
+// one moment as at the next. The product is the fastest there is, of oneDNN's and our own of several sizes, all of
+// whose operands lie in the caches.
+class RooflineMeter {
  public:
-  PeakProduct(const ProductType& type, int threads);  // two seconds or so
-  ~PeakProduct();
+  RooflineMeter(const ProductType& type, int threads);  // two seconds or so
+  ~RooflineMeter();
 
-  double flops_per_second() const { return best_; }  // the most that was seen
-  double Now();                                      // FLOP a second at this moment
+  const Roofline& best() const { return best_; }  // when the meter was made
+  Roofline Now();                                 // 30 ms or so
 
  private:
+  double ReadSeconds();  // of one reading of memory_
+
   std::unique_ptr<kernels::ThreadPool> pool_;
   std::unique_ptr<kernels::Backend> backend_;
   std::unique_ptr<Products> ours_;
   std::unique_ptr<DnnlProduct> library_;  // of the two the faster one is there
+  std::unique_ptr<uint64_t[], decltype(&std::free)> memory_;
   int rows_ = 0;
-  double flops_ = 0, best_ = 0;  // flops_: of one call
+  double flops_ = 0;  // of one call
+  Roofline best_;
 };
 
-Roofline MeasureRoofline(const PeakProduct& peak, int threads);
 Roofline MeasureRoofline(const ProductType& type, int threads);
 
 // The least seconds for the matrix products of a batch: all layers' for `rows` rows, the output's for `sampled` rows.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/cpu/amx.h"
+#include "kernels/cpu/amx_stretches.h"
 #include "kernels/cpu/amx_tiles.inc"
 #include "kernels/cpu/scratch.h"
 
@@ -20,13 +21,9 @@ namespace {
 #include "kernels/cpu/lanes_avx512.inc"
 #include "kernels/cpu/vector_exp.inc"
 
-constexpr int kRows = 32;       // rows of one pass: their queries and sums stay in the second-level cache
 constexpr int kTile = 16;       // queries in a tile
 constexpr int kTileBytes = 64;  // of a tile's row
 constexpr int kTileElements = 512;
-// Softmax goes by blocks of so many pages: what it costs a query for each block is small beside its exponentials then.
-constexpr int kBlockPages = 4;
-constexpr int kBlockKeys = kBlockPages * kPageTokens;
 
 // The running softmax of a pass's queries: row r's head g is query r · group + g. Arrays have room for kTile queries
 // more, which tiles read and nobody uses.
@@ -39,53 +36,6 @@ struct Pass {
   float* sum;        // [queries]
   float* score;      // [queries][kBlockKeys], of one block
   uint16_t* weight;  // [queries][kBlockKeys]
-};
-
-// Queries [first, last) that read the same pages of a block: `pages` of them, from the block's `page` on.
-struct Stretch {
-  int first, last;
-  int page, pages;
-  const uint16_t* keys[kBlockPages];
-  const uint16_t* values[kBlockPages];
-};
-
-// What the next block reads, on its way from memory while this one is worked on: a few lines at each step of the work,
-// so that memory never rests.
-class Ahead {
- public:
-  // Of `stretches`, `elements` of keys and as many of values a page, over `steps` steps.
-  Ahead(const Stretch* stretches, int number, int elements, int steps)
-      : at_(stretches), end_(stretches + number), lines_(elements / kLine) {
-    int all = 0;
-    for (int i = 0; i < number; ++i) all += 2 * stretches[i].pages * lines_;
-    each_ = (all + steps - 1) / steps;
-  }
-
-  void Step() {
-    for (int wanted = each_; wanted > 0;) {
-      if (left_ == 0 && !Next()) return;
-      const int now = std::min(wanted, left_);
-      for (int i = 0; i < now; ++i, from_ += kLine) _mm_prefetch(reinterpret_cast<const char*>(from_), _MM_HINT_T1);
-      left_ -= now;
-      wanted -= now;
-    }
-  }
-
- private:
-  static constexpr int kLine = 32;  // elements
-
-  // The keys or the values of the next page.
-  bool Next() {
-    if (at_ == end_) return false;
-    from_ = part_ % 2 == 0 ? at_->keys[part_ / 2] : at_->values[part_ / 2];
-    left_ = lines_;
-    if (++part_ == 2 * at_->pages) part_ = 0, ++at_;
-    return true;
-  }
-
-  const Stretch *at_, *end_;
-  const uint16_t* from_ = nullptr;
-  int lines_, each_ = 0, part_ = 0, left_ = 0;
 };
 
 // The rows of a tile that lie in `to` are those of its first `count` queries: the others are not ours to write.
@@ -258,60 +208,6 @@ void StoreValues(const AttentionShape& shape, const AttentionRows& rows, int kv_
   }
 }
 
-// Of one pass, for one key-value head.
-class Pages {
- public:
-  Pages(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int count, int group)
-      : rows_(rows),
-        first_(first),
-        count_(count),
-        group_(group),
-        keys_(static_cast<ptrdiff_t>(kv_head) * shape.head_dim * kPageTokens),
-        values_(keys_ + static_cast<ptrdiff_t>(shape.kv_heads) * shape.head_dim * kPageTokens) {}
-
-  int keys() const {
-    int most = 0;
-    for (int r = 0; r < count_; ++r) most = most > rows_.lengths[first_ + r] ? most : rows_.lengths[first_ + r];
-    return most;
-  }
-  bool Sees(int row, int begin, int keys) const {
-    return rows_.lengths[first_ + row] > begin && rows_.FirstKey(first_ + row) < begin + keys;
-  }
-
-  // The stretches of the block that begins with page `block`; how many.
-  int StretchesOf(int block, Stretch* stretches) const {
-    int number = 0, open[kRows];  // by first row: its stretch
-    for (int& each : open) each = -1;
-    for (int page = 0; page < kBlockPages; ++page) {
-      const int begin = (block + page) * kPageTokens;
-      for (int r = 0, end; r < count_; r = end) {
-        end = r + 1;
-        if (!Sees(r, begin, kPageTokens)) continue;
-        while (end < count_ && Sees(end, begin, kPageTokens) && Number(end, block + page) == Number(r, block + page))
-          ++end;
-        Stretch* stretch = open[r] < 0 ? nullptr : &stretches[open[r]];
-        if (stretch == nullptr || stretch->last != end * group_ || stretch->page + stretch->pages != page) {
-          open[r] = number;
-          stretch = &stretches[number++];
-          stretch->first = r * group_, stretch->last = end * group_, stretch->page = page, stretch->pages = 0;
-        }
-        const auto* base = reinterpret_cast<const uint16_t*>(rows_.kv + static_cast<size_t>(Number(r, block + page)) *
-                                                                            rows_.kv_stride);
-        stretch->keys[stretch->pages] = base + keys_;
-        stretch->values[stretch->pages++] = base + values_;
-      }
-    }
-    return number;
-  }
-
- private:
-  int32_t Number(int row, int page) const { return rows_.pages[first_ + row][page]; }
-
-  const AttentionRows& rows_;
-  int first_, count_, group_;
-  ptrdiff_t keys_, values_;  // elements from a page's beginning
-};
-
 // Steps of the work on a block, as Scores, Weigh and Gather take them.
 int StepsOf(const Pass& pass, const Stretch* stretches, int number) {
   int steps = pass.queries;
@@ -323,7 +219,7 @@ int StepsOf(const Pass& pass, const Stretch* stretches, int number) {
 }
 
 void OnePass(const AttentionRows& rows, int first, const Pages& pages, const Pages& after, const Pass& pass) {
-  Stretch both[2][kRows * kBlockPages];
+  Stretch both[2][kPassRows * kBlockPages];
   Stretch *now = both[0], *next = both[1];
   const int keys = pages.keys(), elements = pass.dim * kPageTokens;
   int number = pages.StretchesOf(0, now);
@@ -348,11 +244,11 @@ void OnePass(const AttentionRows& rows, int first, const Pages& pages, const Pag
 
 void AmxAttend(const AttentionShape& shape, const AttentionRows& rows, int kv_head, int first, int last) {
   LoadWholeTiles();
-  const size_t most = static_cast<size_t>(kRows) * shape.group() + kTile;
+  const size_t most = static_cast<size_t>(kPassRows) * shape.group() + kTile;
   float* floats = ThreadScratch<float>(most * (shape.head_dim + 2 + kBlockKeys));
   uint16_t* halves = ThreadScratch<uint16_t>(most * (shape.head_dim + kBlockKeys));
-  for (; first < last; first += kRows) {
-    const int count = last - first < kRows ? last - first : kRows;
+  for (; first < last; first += kPassRows) {
+    const int count = last - first < kPassRows ? last - first : kPassRows;
     const Pass pass = {.dim = shape.head_dim,
                        .group = shape.group(),
                        .queries = count * shape.group(),
@@ -366,9 +262,9 @@ void AmxAttend(const AttentionShape& shape, const AttentionRows& rows, int kv_he
     LoadQueries(rows, kv_head, first, pass);
     const Pages pages(shape, rows, kv_head, first, count, pass.group);
     // What most often comes after: the rows left, else the same rows' next head.
-    const bool more = first + kRows < last, another = kv_head + 1 < shape.kv_heads;
-    const Pages after(shape, rows, more ? kv_head : kv_head + 1, more ? first + kRows : first,
-                      more      ? std::min(kRows, last - first - kRows)
+    const bool more = first + kPassRows < last, another = kv_head + 1 < shape.kv_heads;
+    const Pages after(shape, rows, more ? kv_head : kv_head + 1, more ? first + kPassRows : first,
+                      more      ? std::min(kPassRows, last - first - kPassRows)
                       : another ? count
                                 : 0,
                       pass.group);
