@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <vector>
 
-#include "bench/product.h"
 #include "kernels/kernels.h"
 #include "kernels/thread_pool.h"
 #include "model/source/shape.h"
@@ -56,15 +56,13 @@ class RooflineMeter {
   Roofline Now();                                 // 30 ms or so
 
  private:
+  struct Candidate;
   double ReadSeconds();  // of one reading of memory_
 
   std::unique_ptr<kernels::ThreadPool> pool_;
   std::unique_ptr<kernels::Backend> backend_;
-  std::unique_ptr<Products> ours_;
-  std::unique_ptr<DnnlProduct> library_;  // of the two the faster one is there
+  std::vector<std::unique_ptr<Candidate>> candidates_;
   std::unique_ptr<uint64_t[], decltype(&std::free)> memory_;
-  int rows_ = 0;
-  double flops_ = 0;  // of one call
   Roofline best_;
 };
 
