@@ -236,15 +236,15 @@ class CpuBackend : public Backend {
   template <class Fn>
   void ForEachElement(const AttentionShape& shape, int slot, Fn fn) const {
     const int dim = shape.head_dim;
-    const size_t all_keys = static_cast<size_t>(shape.kv_heads) * dim * kPageTokens;
+    const size_t head_size = static_cast<size_t>(dim) * kPageTokens, all_keys = shape.kv_heads * head_size;
+    const bool tiled = TiledPages(shape);
     for (int h = 0; h < shape.kv_heads; ++h) {
+      const size_t key = h * head_size + slot, value = all_keys + h * head_size + static_cast<size_t>(slot) * dim;
       for (int d = 0; d < dim; ++d) {
-        if (TiledPages(shape)) {
+        if (tiled) {
           fn(AmxKeyIndex(dim, h, d, slot), all_keys + AmxValueIndex(dim, h, d, slot), h * dim + d);
         } else {
-          const size_t head = static_cast<size_t>(h) * dim * kPageTokens;
-          fn(head + static_cast<size_t>(d) * kPageTokens + slot, all_keys + head + static_cast<size_t>(slot) * dim + d,
-             h * dim + d);
+          fn(key + static_cast<size_t>(d) * kPageTokens, value + d, h * dim + d);
         }
       }
     }
