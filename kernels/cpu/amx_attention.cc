@@ -262,12 +262,10 @@ void AmxAttend(const AttentionShape& shape, const AttentionRows& rows, int kv_he
     LoadQueries(rows, kv_head, first, pass);
     const Pages pages(shape, rows, kv_head, first, count, pass.group);
     // What most often comes after: the rows left, else the same rows' next head.
-    const bool more = first + kPassRows < last, another = kv_head + 1 < shape.kv_heads;
-    const Pages after(shape, rows, more ? kv_head : kv_head + 1, more ? first + kPassRows : first,
-                      more      ? std::min(kPassRows, last - first - kPassRows)
-                      : another ? count
-                                : 0,
-                      pass.group);
+    const int left = last - first - kPassRows, next_head = kv_head + 1;
+    const Pages after = left > 0
+                            ? Pages(shape, rows, kv_head, first + kPassRows, std::min(left, kPassRows), pass.group)
+                            : Pages(shape, rows, next_head, first, next_head < shape.kv_heads ? count : 0, pass.group);
     OnePass(rows, first, pages, after, pass);
     StoreValues(shape, rows, kv_head, first, pass);
   }
