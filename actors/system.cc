@@ -18,6 +18,7 @@ template <class Work, class Worker, class Tool>
 typename Work::Actor SpawnPool(caf::actor_system& system, Worker worker, std::vector<std::shared_ptr<Tool>>& tools,
                                Meters* meters, bool block) {
   std::vector<typename Work::Actor> workers;
+  workers.reserve(tools.size());
   for (auto& tool : tools) {
     workers.push_back(block ? system.spawn<caf::detached>(worker, std::move(tool), meters)
                             : system.spawn(worker, std::move(tool), meters));

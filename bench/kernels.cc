@@ -90,6 +90,7 @@ void Measure(const Options& options, const std::string& model, const Shape& shap
     Figure rate{name, "products", flops / seconds * 1e-9, "GFLOP/s", conditions, {}};
     if (options.peers) {
       std::vector<std::unique_ptr<DnnlProduct>> library;
+      library.reserve(static_cast<size_t>(ours.copies()));
       for (int copy = 0; copy < ours.copies(); ++copy)
         library.push_back(std::make_unique<DnnlProduct>(shape.n, shape.k, rows, type, options.threads));
       const auto theirs =

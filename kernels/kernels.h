@@ -97,6 +97,7 @@ void ArrangeRows(RowLayout layout, const uint16_t* x, int padded_width, int firs
 
 // Rows that a matrix multiplies: its plain ones, or arranged as its layout() says.
 struct InputRows {
+  // Plain rows are given as they are.  NOLINTNEXTLINE(google-explicit-constructor)
   InputRows(const void* data, bool arranged = false) : data(data), arranged(arranged) {}
   const void* data;
   bool arranged;
