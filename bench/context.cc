@@ -20,9 +20,9 @@ namespace orrery::bench {
 namespace {
 
 constexpr int kNewTokens = 64;
-constexpr int kPrefixTokens = 704;  // of a search's prompt and first steps: whole pages
-constexpr int kTextTokens = 736;    // of a sequence, at most: a page more
-constexpr int kSiblings = 100;      // sequences on one prefix
+constexpr int kPrefixTokens = 704;               // of a search's prompt and first steps: whole pages
+constexpr int kTextTokens = kPrefixTokens + 32;  // of a sequence, at most: a page more
+constexpr int kSiblings = 100;                   // sequences on one prefix
 
 struct Options {
   SideOptions sides;

@@ -45,15 +45,15 @@ class DnnlProduct {
 };
 
 // Measures it again and again, beside what is compared with it: a shared machine multiplies, or reads, twice as fast at
-// one moment as at the next. The product is the fastest there is, of oneDNN's and our own of several sizes, all of
-// whose operands lie in the caches.
+// one moment as at the next. Of oneDNN's and our own products of several sizes, all of whose operands lie in the
+// caches, the one that is the fastest just then counts.
 class RooflineMeter {
  public:
-  RooflineMeter(const ProductType& type, int threads);  // two seconds or so
+  RooflineMeter(const ProductType& type, int threads);
   ~RooflineMeter();
 
   const Roofline& best() const { return best_; }  // when the meter was made
-  Roofline Now();                                 // 30 ms or so
+  Roofline Now();                                 // tens of milliseconds; in float32 ten times as long
 
  private:
   struct Candidate;

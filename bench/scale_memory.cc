@@ -7,18 +7,11 @@
 
 #include "actors/node.h"
 #include "actors/rollout.h"
+#include "actors/scheduler.h"
 #include "actors/tree.h"
 
 namespace orrery::bench {
 namespace {
-
-struct Config : caf::actor_system_config {
-  Config() {
-    add_message_types<caf::id_block::orrery>();
-    set("scheduler.policy", caf::atom("sharing"));
-    set("scheduler.max-threads", size_t{1});
-  }
-};
 
 double HeapBytes() {
   const auto info = mallinfo2();
@@ -45,7 +38,7 @@ ActorBytes MeasureActors(size_t of_each) {
   const auto context = std::make_shared<actors::TreeContext>();
   context->campaign = campaign;
   context->problem = problem;
-  Config config;
+  actors::SystemConfig config(1);
   caf::actor_system system(config);
   ActorBytes bytes;
   bytes.tree =

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "kernels/cpu/amx.h"
 #include "kernels/cpu/amx_stretches.h"
@@ -219,11 +218,12 @@ int StepsOf(const Pass& pass, const Stretch* stretches, int number) {
 }
 
 void OnePass(const AttentionRows& rows, int first, const Pages& pages, const Pages& after, const Pass& pass) {
-  Stretch both[2][kPassRows * kBlockPages];
-  Stretch *now = both[0], *next = both[1];
+  Stretch stretches[2][kPassRows * kBlockPages];  // of this block and of the next one, in turn
   const int keys = pages.keys(), elements = pass.dim * kPageTokens;
-  int number = pages.StretchesOf(0, now);
-  for (int begin = 0; begin < keys; begin += kBlockKeys) {
+  int number = pages.StretchesOf(0, stretches[0]);
+  for (int begin = 0, turn = 0; begin < keys; begin += kBlockKeys, turn ^= 1) {
+    const Stretch* now = stretches[turn];
+    Stretch* next = stretches[turn ^ 1];
     const int end = begin + kBlockKeys;
     const int numbered = end < keys ? pages.StretchesOf(end / kPageTokens, next) : after.StretchesOf(0, next);
     Ahead ahead(next, numbered, elements, StepsOf(pass, now, number));
@@ -235,7 +235,6 @@ void OnePass(const AttentionRows& rows, int first, const Pages& pages, const Pag
         Weigh(pass, query, rows.FirstKey(first + row) - begin, rows.lengths[first + row] - begin);
     }
     for (int i = 0; i < number; ++i) Gather(pass, now[i], ahead);
-    std::swap(now, next);
     number = numbered;
   }
 }
